@@ -6,6 +6,7 @@ items (8 = unsigned byte), the number of dimensions, then each dimension as a 32
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         data = path.read_bytes()
         if path.suffix == ".gz":
             data = gzip.decompress(data)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] != UNSIGNED_BYTE or not 1 <= data[3] <= MAX_DIMENSIONS:
         raise DataError(f"{path}: not an IDX file of unsigned bytes")

@@ -183,7 +183,17 @@ class NotebookSummary(Record):
 
 
 class Provenance(Record):
-    """What a mark rests on: two results with the same provenance and evidence are the same."""
+    """What a mark rests on: two results with the same provenance are the same.
+
+    Attributes:
+        lab_hash: Of lab.toml as read.
+        labmark: Version of labmark.
+        sandbox: How student code was kept apart.
+        environment: Versions of what the kernel ran on.
+        evidence_key: Of everything that the run depended on: files, lab, data, environment, our own code.
+        graders_hash: Of the code and data that turned evidence into marks.
+        notes: Sentences that every reader must see: caps, shims, which weights later parts ran on.
+    """
 
     lab: str
     lab_version: str
@@ -193,8 +203,8 @@ class Provenance(Record):
     sandbox: str
     environment: dict[str, str]
     evidence_key: str
+    graders_hash: str
     notes: tuple[str, ...] = ()
-    """Sentences that every reader must see: caps, shims, which weights parts 2 and 3 ran on."""
 
 
 class Result(Record):

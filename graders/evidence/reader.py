@@ -1,9 +1,11 @@
 """Strict reading of evidence: bytes, JSON records and tensors that a stranger may have written."""
 
 import json
+import math
+import re
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -35,6 +37,8 @@ from graders.records import Record
 MAX_JSON_BYTES = 64 * 2**20
 MAX_TENSOR_BYTES = 512 * 2**20
 
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+
 Array = NDArray[Any]
 R = TypeVar("R", bound=Record)
 
@@ -43,7 +47,10 @@ def strict_json(data: bytes, name: str) -> Any:
     """Parse JSON that a stranger may have written.
 
     Raises:
-        EvidenceError: not UTF-8, not JSON, a duplicate key, NaN or Infinity as a bare word, too deep.
+        EvidenceError: not UTF-8, not JSON, a duplicate key, a number that is not finite, too deep.
+
+    Halves of UTF-16 pairs, which JSON can spell and UTF-8 cannot hold, become U+FFFD: a text that was cut in the
+    middle of an emoji is no reason to refuse a file.
     """
 
     def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -52,15 +59,32 @@ def strict_json(data: bytes, name: str) -> Any:
             raise EvidenceError(f"{name}: a key occurs twice in one object")
         return found
 
-    def no_constant(word: str) -> Any:
+    def no_constant(word: str) -> NoReturn:
         raise EvidenceError(f"{name}: {word} is not JSON")
 
+    def finite(digits: str) -> float:
+        number = float(digits)
+        if not math.isfinite(number):
+            no_constant(digits)
+        return number
+
     try:
-        return json.loads(data, object_pairs_hook=no_duplicates, parse_constant=no_constant)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        value = json.loads(data, object_pairs_hook=no_duplicates, parse_constant=no_constant, parse_float=finite)
+        return _without_halves(value) if _HALF.search(data) else value
+    except ValueError as error:  # not UTF-8, not JSON, or a number of more digits than Python reads
         raise EvidenceError(f"{name}: not JSON: {error}") from error
     except RecursionError as error:
         raise EvidenceError(f"{name}: nested too deep") from error
+
+
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_without_halves(one) for one in value]
+    if isinstance(value, dict):
+        return {_without_halves(key): _without_halves(one) for key, one in value.items()}
+    return value
 
 
 def read_bytes(path: Path, limit: int) -> bytes:

@@ -1,0 +1,111 @@
+"""Runs a job in a child process and sees to it that nothing of it is left."""
+
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from graders.errors import EvidenceError, LabmarkError
+from graders.evidence import Journal, read_record
+from graders.execution.examine import clean_environment
+from graders.execution.job import GRACE_SECONDS, LOG_CHARACTERS, CellDone, Job, RunReport
+from graders.execution.processes import end_run
+
+WAIT_SECONDS = 0.2
+END_SECONDS = 10.0
+CHUNK = 2**16
+
+
+class Interrupted(LabmarkError):  # noqa: N818 - not an error, the wish of the person at the keyboard
+    """The run was called off; nothing of it is kept."""
+
+
+def run_job(job: Job, mark: str, check: Callable[[], None], announce: Callable[[CellDone], None]) -> RunReport:
+    """Run a job to its end.
+
+    Args:
+        job: What to run.
+        mark: Text in the environment of every process of the run, and of no other.
+        check: Called several times a second; what it raises ends the run.
+        announce: Called as each code cell ends.
+
+    Returns:
+        The runner's report; one with a `fault` where the runner itself broke down or did not end.
+    """
+    path, log = job.room / "job.json", job.room / "runner.log"
+    path.write_text(job.model_dump_json(), encoding="utf-8")
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "graders.execution.runner", str(path)],
+            env=clean_environment(job.room),
+            cwd=job.room,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            in_time = _follow(process, time.monotonic() + job.notebook_seconds + GRACE_SECONDS, check, announce)
+        finally:
+            end_run(process, mark)
+            if process.stdout is not None:
+                process.stdout.close()
+    return _report(job, log, in_time)
+
+
+def _follow(
+    process: subprocess.Popen[bytes],
+    deadline: float,
+    check: Callable[[], None],
+    announce: Callable[[CellDone], None],
+) -> bool:
+    """Read what the runner prints until it ends; False where it does not end in time."""
+    pipe = process.stdout.fileno() if process.stdout is not None else -1
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while time.monotonic() < deadline:
+            check()
+            if not selector.select(WAIT_SECONDS):
+                continue
+            chunk = os.read(pipe, CHUNK)
+            if not chunk:
+                return _ended(process)
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                _announce(line, announce)
+    return False
+
+
+def _announce(line: bytes, announce: Callable[[CellDone], None]) -> None:
+    try:
+        done = CellDone.model_validate_json(line)
+    except ValidationError:
+        return  # printed by some package, not by the runner
+    announce(done)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process that has closed its output ends as well."""
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _report(job: Job, log: Path, in_time: bool) -> RunReport:
+    said = log.read_text(encoding="utf-8", errors="replace").strip()[-LOG_CHARACTERS:]
+    if not in_time:
+        fault = "the process that runs the notebook did not end by itself"
+    else:
+        try:
+            return read_record(job.report, RunReport)
+        except EvidenceError:
+            fault = f"the process that runs the notebook broke down: {said or 'it said nothing'}"
+    return RunReport(journal=Journal(notebook=job.notebook), fault=fault)

@@ -1,0 +1,104 @@
+"""Files that an earlier notebook makes and a later one reads: which copy a notebook is given.
+
+An error of an earlier part is not punished twice: where it left no usable file, the submitted one is taken, and
+failing that the reference's.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from graders.errors import LabError
+from graders.execution.examine import Kept
+from graders.lab import Handoff, Lab
+from graders.records import Submission
+
+Origin = Literal["part", "submitted", "reference"]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A file that a notebook is given.
+
+    Attributes:
+        note: A sentence for everybody, where it is not what the run itself has made.
+    """
+
+    kept: Kept
+    origin: Origin
+    note: str = ""
+
+
+Examine = Callable[[Path, str, Origin], Kept | str]
+"""Copy a file and say what it holds: path, name for the copy, origin; a text, a clause, says why it was not taken."""
+
+
+def choose_handoffs(
+    lab: Lab, notebook: str, submission: Submission, written: Mapping[str, Kept], examine: Examine
+) -> tuple[Given, ...]:
+    """Choose a copy of every file that a notebook is to be given.
+
+    Args:
+        lab: Says which files, and where the reference's copies lie.
+        notebook: File name of the notebook.
+        submission: For files that were handed in.
+        written: Files that earlier notebooks of this run have written, by name.
+        examine: Looks at a file.
+
+    Raises:
+        LabError: not even the reference's copy can be used.
+    """
+    return tuple(
+        _choose(lab, one, notebook, submission, written, examine) for one in lab.handoffs if notebook in one.to
+    )
+
+
+def _choose(
+    lab: Lab,
+    handoff: Handoff,
+    notebook: str,
+    submission: Submission,
+    written: Mapping[str, Kept],
+    examine: Examine,
+) -> Given:
+    reasons: list[str] = []
+    for origin, found in _candidates(lab, handoff, submission, written, examine):
+        problem = found if isinstance(found, str) else _problem(found, handoff)
+        if not isinstance(found, str) and not problem:
+            entry = found.entry.model_copy(update={"origin": origin})
+            return Given(replace(found, entry=entry), origin, _note(handoff, notebook, origin, reasons))
+        reasons.append(problem)
+    path = lab.root / handoff.reference
+    raise LabError.at(path, f"handoffs[{handoff.file}].reference", reasons[-1], "Make it anew from the reference")
+
+
+def _candidates(
+    lab: Lab, handoff: Handoff, submission: Submission, written: Mapping[str, Kept], examine: Examine
+) -> Iterator[tuple[Origin, Kept | str]]:
+    part = written.get(handoff.file)
+    yield "part", part or "it wrote no such file"
+    submitted = submission.extras.get(handoff.file)
+    yield "submitted", examine(submitted, handoff.file, "submitted") if submitted else "no such file was handed in"
+    yield "reference", examine(lab.root / handoff.reference, handoff.file, "reference")
+
+
+def _problem(kept: Kept, handoff: Handoff) -> str:
+    """Why a file cannot be handed on; empty if it can."""
+    if kept.entry.problem or kept.entry.kind == handoff.kind:
+        return kept.entry.problem
+    return f"it is no {handoff.kind}"
+
+
+def _note(handoff: Handoff, notebook: str, origin: Origin, reasons: list[str]) -> str:
+    if origin == "part":
+        return ""
+    part = f"{handoff.from_} left no usable one in this run ({_clause(reasons[0])})"
+    if origin == "submitted":
+        return f"{notebook} was run on the {handoff.file} that was handed in: {part}."
+    also = f"and what was handed in cannot be used either ({_clause(reasons[1])})"
+    return f"{notebook} was run on the lab's own {handoff.file}: {part}, {also}. This costs no points in this part."
+
+
+def _clause(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:].rstrip(".")

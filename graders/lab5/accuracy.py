@@ -1,0 +1,146 @@
+"""Accuracy, recomputed: the only accuracy that is scored."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graders.evidence import Array
+from graders.grading import Flags, Found, HeldOut, Work
+from graders.lab5.networks import exported, logits
+from graders.models import Network, active_dropout, evaluation_spread
+from graders.records import Verdict
+
+NEAR = 0.05
+"""Less than this below the threshold earns half."""
+CLAIM_TOLERANCE = 0.05
+CLASSES = 10
+SPREAD_IMAGES = 300
+_PRINTED = re.compile(r"test[^\n\d]{0,40}?(?:acc|%)[^\n\d]{0,20}(\d+(?:\.\d+)?)\s*(%?)", re.IGNORECASE)
+
+
+def judge_accuracy(work: Work, found: Sequence[Found], held_out: HeldOut, threshold: float, flags: Flags) -> Verdict:
+    """Recompute the accuracy of trained networks and hold the best against the threshold.
+
+    Args:
+        work: Evidence of the notebook.
+        found: Candidates, the preferred one first; the first that reaches the threshold counts, else the best.
+        held_out: Images and labels that the student had not.
+        threshold: 0 to 1.
+        flags: Gets CLAIM_DIFFERS.
+    """
+    best: tuple[float, Found, Network, Array] | None = None
+    for one in found:
+        if diverged(one):
+            continue
+        network = exported(one)
+        guesses = guessed(network, held_out, work)
+        accuracy = float((guesses == held_out.labels).mean())
+        if best is None or accuracy > best[0]:
+            best = (accuracy, one, network, guesses)
+        if accuracy >= threshold:
+            break
+    if best is None:
+        message = "The network's weights are NaN or infinite: the training diverged. Try a smaller learning rate."
+        return Verdict.failed("DIVERGED", message, accuracy=0.0, threshold=threshold)
+    accuracy, chosen, network, guesses = best
+    claimed = claim(work, chosen)
+    _compare_claim(work, chosen, claimed, accuracy, flags)
+    details = {
+        "accuracy": round(accuracy, 4),
+        "correct": int((guesses == held_out.labels).sum()),
+        "total": len(held_out.labels),
+        "threshold": threshold,
+        "claimed": None if claimed is None else round(claimed, 4),
+        "confusion": confusion(held_out.labels, guesses),
+        "advice": dropout_advice(network, held_out),
+    }
+    return _verdict(accuracy, threshold, chosen.event.class_name, details)
+
+
+def diverged(found: Found) -> bool:
+    """Whether a weight is NaN or infinite."""
+    return any(one.dtype.kind == "f" and not np.isfinite(one).all() for one in found.snapshot.weights.values())
+
+
+def guessed(network: Network, held_out: HeldOut, work: Work) -> Array:
+    """The digit for each held-out image; -1 where the network gives no number to compare."""
+    scores = logits(network, held_out.images, work)
+    return np.where(np.isfinite(scores).all(axis=1), np.nan_to_num(scores).argmax(axis=1), -1)
+
+
+def _verdict(accuracy: float, threshold: float, name: str, details: dict[str, Any]) -> Verdict:
+    figure = f"On {details['total']} images that nobody trained on, your {name} reads {percent(accuracy)} rightly"
+    if accuracy >= threshold:
+        return Verdict.passed(f"{figure}; at least {percent(threshold)} was expected.", **details)
+    message = f"{figure}; at least {percent(threshold)} was expected. Compare your training with what the task asks."
+    if accuracy > threshold - NEAR:
+        return Verdict.partial(0.5, "BELOW_THRESHOLD", message, **details)
+    return Verdict.failed("BELOW_THRESHOLD", message, **details)
+
+
+def percent(share: float) -> str:
+    """A share as a figure that never rounds up to a threshold that it misses."""
+    return f"{math.floor(share * 1000 + 1e-9) / 10:.1f} %"
+
+
+def confusion(labels: Array, guesses: Array) -> list[list[int]]:
+    """Counts by true digit (row) and guessed digit (column); guesses that are no digit are left out."""
+    table = np.zeros((CLASSES, CLASSES), dtype=int)
+    known = (guesses >= 0) & (guesses < CLASSES)
+    np.add.at(table, (labels[known], guesses[known]), 1)
+    rows: list[list[int]] = table.tolist()
+    return rows
+
+
+def dropout_advice(network: Network, held_out: HeldOut) -> list[dict[str, Any]]:
+    """Advice about dropout that stays active in eval mode, with what it costs."""
+    if not active_dropout(network):
+        return []
+    images, labels = held_out.images[:SPREAD_IMAGES], held_out.labels[:SPREAD_IMAGES]
+    spread = evaluation_spread(network, images, labels)
+    message = (
+        "Dropout stays active in evaluation mode, so every evaluation gives another accuracy "
+        f"(here {percent(min(spread))} to {percent(max(spread))} in {len(spread)} evaluations). Write "
+        "F.dropout(x, 0.2, training=self.training), or use nn.Dropout."
+    )
+    return [{"code": "DROPOUT_ACTIVE_IN_EVAL", "message": message, "spread": [round(one, 4) for one in spread]}]
+
+
+def claim(work: Work, found: Found) -> float | None:
+    """The test accuracy that the notebook tells for a network: printed, else Torchbearer's last; 0 to 1."""
+    if printed := _PRINTED.findall(work.printed()):
+        number, sign = printed[-1]
+        return _share(float(number) / 100 if sign else float(number))
+    evaluations = [
+        run.metrics
+        for trial in work.notebook.trials.trials
+        if trial.identity == found.event.identity
+        for run in trial.runs
+        if run.kind == "evaluate"
+    ]
+    return next((share for one in reversed(evaluations) if (share := _accuracy_of(one)) is not None), None)
+
+
+def _accuracy_of(metrics: Mapping[str, Any]) -> float | None:
+    names = sorted((name for name in metrics if "acc" in name), key=lambda name: not name.startswith("test"))
+    values = [metrics[name] for name in names]
+    return next((_share(one) for one in values if isinstance(one, int | float) and math.isfinite(one)), None)
+
+
+def _share(number: float) -> float | None:
+    number = number / 100 if 1 < number <= 100 else number
+    return number if 0 <= number <= 1 else None
+
+
+def _compare_claim(work: Work, found: Found, claimed: float | None, accuracy: float, flags: Flags) -> None:
+    if claimed is not None and abs(claimed - accuracy) > CLAIM_TOLERANCE:
+        cell = work.cell_of(found.event.execution_count)
+        flags.add(
+            "CLAIM_DIFFERS",
+            f"{work.check.id}: the notebook tells {percent(claimed)} for {found.event.class_name}, "
+            f"recomputed on held-out images it is {percent(accuracy)}.",
+            work.reference(cell),
+        )

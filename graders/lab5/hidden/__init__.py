@@ -1,0 +1,1 @@
+"""Graders of which students see name and category only."""

@@ -1,0 +1,29 @@
+"""Part 1: the second shape, and whether BetterCNN was honestly trained."""
+
+from graders.grading import Work, check
+from graders.lab5.networks import BETTER
+from graders.lab5.training import aspects
+from graders.lab5.written import CONV_7X3, judge_shape
+from graders.records import Verdict
+
+
+@check("5.1/conv1-shape-7x3")
+def test_conv1_shape_7x3(notebook: Work) -> Verdict:
+    """32 maps of 22x26, however written."""
+    rule = "A side of n pixels and a kernel side of k pixels give n - k + 1; a 7x3 kernel is 7 high and 3 wide."
+    return judge_shape(notebook.text, CONV_7X3, rule)
+
+
+@check("5.1/training-evidence")
+def test_training_evidence(notebook: Work) -> Verdict:
+    """Weights moved, loss fell, the optimiser held this network, no test data in training."""
+    found = notebook.model("trained", class_name=BETTER)
+    seen = [one for one in aspects(notebook, found) if one.held is not None]
+    broken = [one for one in seen if not one.held]
+    details = {"aspects": [{"code": one.code, "held": one.held} for one in seen]}
+    if not broken:
+        return Verdict.passed("The network was trained: weights moved, loss fell, with its own optimiser.", **details)
+    message = f"Expected an honest training; {'; '.join(one.said for one in broken)}."
+    grave = {"WEIGHTS_UNCHANGED", "TEST_DATA_IN_TRAINING"} & {one.code for one in broken}
+    share = 0 if grave else 1 - len(broken) / len(seen)
+    return Verdict.partial(share, broken[0].code, message, **details)

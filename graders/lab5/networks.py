@@ -1,0 +1,112 @@
+"""Which network a check means, and its logits."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from graders.evidence import Array
+from graders.grading import Found, MissingError, Work
+from graders.models import Network, evaluate, read_network, specification
+
+SIMPLE, BETTER, BRANCH, OWN = "SimpleCNN", "BetterCNN", "BranchModel", "OwnNet"
+WEIGHTS_FILE = "bettercnn.weights"
+
+BETTER_STAGES = specification(
+    [
+        "conv 30 5x5",
+        "relu",
+        "max_pool 2x2",
+        "conv 15 3x3",
+        "relu",
+        "max_pool 2x2",
+        "dropout 0.2",
+        "flatten",
+        "linear 128",
+        "relu",
+        "linear 50",
+        "relu",
+        "linear 10",
+    ]
+)
+"""The thirteen stages of BetterCNN."""
+
+BETTER_SHAPES = {
+    "conv1.weight": (30, 1, 5, 5),
+    "conv1.bias": (30,),
+    "conv2.weight": (15, 30, 3, 3),
+    "conv2.bias": (15,),
+    "fc1.weight": (128, 375),
+    "fc1.bias": (128,),
+    "fc2.weight": (50, 128),
+    "fc2.bias": (50,),
+    "fc3.weight": (10, 50),
+    "fc3.bias": (10,),
+}
+"""Names and shapes of BetterCNN's state_dict."""
+
+LATEST = 4
+"""How many trained networks of a class are looked at, from the last one back."""
+
+
+def logits(network: Network, images: Array, work: Work) -> Array:
+    """The network's outputs (n, classes) on our images, in eval mode, dropout off, under the lab's memory limit."""
+    return evaluate(network, images, work.lab.limits.evaluation_mb)
+
+
+def predictions(network: Network, images: Array, work: Work) -> Array:
+    """The class that the network gives each image, int64 (n,)."""
+    return np.asarray(np.argmax(logits(network, images, work), axis=1))
+
+
+def latest(found: Iterable[Found]) -> tuple[Found, ...]:
+    """Different states of networks, the last one first, at most `LATEST`."""
+    states = {one.event.model: one for one in reversed(tuple(found))}
+    return tuple(states.values())[:LATEST]
+
+
+def trained(work: Work, class_name: str) -> tuple[Found, ...]:
+    """The trained networks of a class, the last one first.
+
+    Raises:
+        MissingError: none was trained.
+    """
+    work.model("trained", class_name=class_name)
+    return latest(work.models("trained", class_name=class_name))
+
+
+def reloaded(work: Work) -> Found:
+    """The network of part 2 or 3 that the saved weights were loaded into, at its last event.
+
+    Raises:
+        MissingError: none was loaded.
+    """
+    loads = [one for one in work.models("loaded") if takes_images(one)]
+    named = [one for one in loads if one.event.class_name == BETTER] or loads
+    if not named:
+        hint = f'Call load_state_dict on a new {BETTER} with what torch.load("{WEIGHTS_FILE}") gives.'
+        raise MissingError(
+            f"a {BETTER} with the weights of {WEIGHTS_FILE} loaded", (BETTER, "load_state_dict", WEIGHTS_FILE), hint
+        )
+    return named[-1]
+
+
+def takes_images(found: Found) -> bool:
+    """Whether a model is a network for the lab's images at all (and not, say, a layer that was saved alone)."""
+    return any(tensor.kind == "parameter" for tensor in found.snapshot.meta.tensors)
+
+
+def later_states(work: Work, found: Found) -> Iterator[Found]:
+    """The same object's later events, the last one first."""
+    for one in reversed(work.models()):
+        if one.event.identity == found.event.identity and one.event.n > found.event.n:
+            yield one
+
+
+def exported(found: Found) -> Network:
+    """A network in eval mode.
+
+    Raises:
+        NotExportable: it has no graph.
+        EvidenceError: it is malformed.
+    """
+    return read_network(found.snapshot, "eval")

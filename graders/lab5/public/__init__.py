@@ -1,0 +1,1 @@
+"""Graders whose verdicts students may read."""
