@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from graders.errors import DataError
+from graders.errors import DataError, EvidenceError
 from graders.evidence import read_bytes, strict_json
 from graders.idx import read_idx, write_idx
 from graders.lab import Lab
@@ -97,9 +97,13 @@ def _without_held_out(test: Split, lab: Lab) -> Split:
     path = lab.folder / lab.data.held_out / HELD_OUT_INDICES
     if not path.is_file():
         raise DataError(f"{path}: missing, so held-out images cannot be kept from the students")
-    held_out = strict_json(read_bytes(path, MAX_INDICES_BYTES), path.name)
     count = len(test[0])
-    if not isinstance(held_out, list) or not all(type(i) is int and 0 <= i < count for i in held_out):
+    try:
+        held_out = strict_json(read_bytes(path, MAX_INDICES_BYTES), path.name)
+    except EvidenceError as error:
+        raise DataError(f"{path}: {error}") from error
+    known = isinstance(held_out, list) and all(type(i) is int and 0 <= i < count for i in held_out)
+    if not known or not held_out:
         raise DataError(f"{path}: expected a list of indices below {count}, the number of test images")
     keep = np.ones(count, dtype=bool)
     keep[np.array(held_out, dtype=np.intp)] = False

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 CHUNK = 2**20
 NOT_FOUND = "not there"
@@ -66,25 +65,29 @@ def copy_out(folder: int, name: str, target: Path, limit: int) -> Copied:
         source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError as error:
         raise RefusedFile(_reason(error)) from error
-    with os.fdopen(source, "rb") as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise RefusedFile("not a regular file")
-        if facts.st_nlink != 1:
-            raise RefusedFile("has another name elsewhere (a hard link)")
-        if facts.st_size > limit:
-            raise RefusedFile(f"larger than {limit / CHUNK:g} MiB")
-        return _copy(file, target, limit)
+    try:
+        _check(os.fstat(source), limit)
+        return _copy(source, target, limit)
+    finally:
+        os.close(source)
 
 
-def _copy(file: BinaryIO, target: Path, limit: int) -> Copied:
+def _check(facts: os.stat_result, limit: int) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        raise RefusedFile("not a regular file")
+    if facts.st_nlink != 1:
+        raise RefusedFile("has another name elsewhere (a hard link)")
+    if facts.st_size > limit:
+        raise RefusedFile(f"larger than {limit / CHUNK:g} MiB")
+
+
+def _copy(source: int, target: Path, limit: int) -> Copied:
     size, digest = 0, hashlib.sha256()
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as out:
-        while chunk := file.read(CHUNK):
+        # One byte more than allowed tells a file that has grown since it was looked at.
+        while chunk := os.read(source, min(CHUNK, limit + 1 - size)):
             size += len(chunk)
-            if size > limit:
-                break
             digest.update(chunk)
             out.write(chunk)
     if size > limit:

@@ -198,7 +198,12 @@ class _Run:
         )
 
     def _examine(self, path: Path, name: str, origin: Origin) -> Kept | str:
-        return self.examiner.copy(path, self.scratch / uuid.uuid4().hex / name, origin)
+        folder = self.scratch / uuid.uuid4().hex
+        folder.mkdir()
+        if origin == "reference" and path.is_file():
+            # The lab's own file may be a link: it is nobody's trap.
+            path = shutil.copyfile(path, folder / f"own-{name}")
+        return self.examiner.copy(path, folder / name, origin)
 
     def _in_time(self, task: Task, target: Path) -> NotebookRun:
         handoffs = {one.kept.entry.name: one.origin for one in task.given}

@@ -7,6 +7,7 @@ sentence. The process prints one line of JSON, a `Finding`.
 
 import json
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -55,8 +56,8 @@ def inspect(path: Path, out: Path, limit: int, memory: int) -> Finding:
 
     limit_memory(memory)
     try:
-        # On the CPU, whatever machine it was saved on; tensors of the meta device would hold no numbers.
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of old formats: they are told as `legacy`
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         return Finding(kind="other", problem="It asks for more memory than a file of its size can hold.", legacy=legacy)
     except Exception as error:  # noqa: BLE001 - torch.load raises whatever a stranger's bytes provoke
@@ -100,7 +101,7 @@ def _problem(loaded: Any, limit: int) -> str:
         if not isinstance(name, str) or len(name) > MAX_NAME or not name.isprintable():
             return f"It has a key that names no parameter ({str(name)[:40]!r}). {HOW_TO_SAVE}"
         if not isinstance(tensor, torch.Tensor):
-            return f"Under {name!r} it holds a {type(tensor).__name__}, not a tensor. {HOW_TO_SAVE}"
+            return f"Under {name!r} it holds an entry of type {type(tensor).__name__}, not a tensor. {HOW_TO_SAVE}"
         problem = _tensor_problem(tensor)
         if problem:
             return f"The tensor {name!r} {problem}."

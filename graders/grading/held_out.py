@@ -38,5 +38,4 @@ def held_out(folder: Path) -> HeldOut:
     if pictures.ndim != 3 or labels.ndim != 1 or len(pictures) != len(labels) or not len(labels):
         raise DataError(f"{folder}: {IMAGES} has shape {pictures.shape}, {LABELS} has {labels.shape}")
     images = (pictures[:, None] / np.float32(255)).astype(np.float32)
-    images.setflags(write=False)
     return HeldOut(images=images, labels=labels.astype(np.int64))

@@ -1,13 +1,14 @@
 """What was drawn with imshow, judged by its data and never by its pixels on the page."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from graders.evidence import Array
 from graders.grading import Work
 
-TOLERANCE = 1e-4
+TOLERANCE = 3e-4
+"""Root of the mean square, of pictures scaled to 0..1."""
 CALLS = ("imshow", "matshow", "pcolormesh", "pcolor")
 
 
@@ -31,38 +32,42 @@ def _grey(array: Array) -> Array | None:
     return squeezed if squeezed.ndim == 2 else None
 
 
-def same_picture(drawn: Array, wanted: Array) -> bool:
-    """Whether a drawn picture has these values, perhaps scaled to another range (imshow does so anyway)."""
-    if np.allclose(drawn, wanted, atol=TOLERANCE, rtol=TOLERANCE):
-        return True
-    return np.allclose(_unit(drawn), _unit(wanted), atol=TOLERANCE)
+def matched(drawn: Sequence[Array] | Array, wanted: Array) -> int:
+    """How many of the wanted pictures (n, rows, columns) are among the drawn ones; a drawn one counts once.
 
-
-def _unit(picture: Array) -> Array:
-    """The picture scaled to 0..1, as imshow does before it picks colours."""
-    low, high = float(picture.min()), float(picture.max())
-    if not np.isfinite([low, high]).all() or high <= low:
-        return np.zeros(picture.shape)
-    scaled: Array = (picture - low) / (high - low)
-    return scaled
-
-
-def matched(drawn: Iterable[Array], wanted: Array) -> int:
-    """How many of the wanted pictures (n, rows, columns) are among the drawn ones; a drawn one counts once."""
-    left = list(drawn)
+    Brightness and contrast do not matter: imshow scales each picture by itself before it picks colours.
+    """
+    if not len(drawn):
+        return 0
+    have, want = _units(np.stack(list(drawn))), _units(wanted)
+    # Mean squares of all differences at once: |a - b|^2 = |a|^2 + |b|^2 - 2ab.
+    squares = (want**2).sum(1)[:, None] + (have**2).sum(1)[None] - 2 * want @ have.T
+    same = squares / have.shape[1] <= TOLERANCE**2
     count = 0
-    for picture in wanted:
-        hit = next((number for number, one in enumerate(left) if same_picture(one, picture)), None)
-        if hit is not None:
-            left.pop(hit)
+    for row in same:
+        if row.any():
+            same[:, row.argmax()] = False
             count += 1
     return count
+
+
+def _units(pictures: Array) -> Array:
+    """Pictures (n, rows, columns) scaled to 0..1 each, as rows; one that is flat or not finite becomes 0."""
+    flat = np.nan_to_num(pictures.reshape(len(pictures), -1).astype(np.float64))
+    low, high = flat.min(axis=1, keepdims=True), flat.max(axis=1, keepdims=True)
+    units: Array = (flat - low) / np.where(high > low, high - low, 1)
+    return units
 
 
 def tiles(caption: str, pictures: Array, digits: int = 3) -> dict[str, object]:
     """Small pictures (n, rows, columns) for the report."""
     rounded = np.round(np.nan_to_num(pictures.astype(np.float64)), digits)
     return {"caption": caption, "images": rounded.tolist()}
+
+
+def equal(tensor: Array | None, wanted: Array) -> bool:
+    """Whether a tensor of pictures holds these values, in this order."""
+    return tensor is not None and np.allclose(tensor, wanted, atol=1e-5, rtol=1e-4)
 
 
 def as_pictures(tensor: Array | None, count: int, shape: tuple[int, int]) -> Array | None:

@@ -23,9 +23,7 @@ def _read(paths: tuple[Path, ...]) -> Array:
                 pictures.append(np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255))
         except (OSError, UnidentifiedImageError) as error:
             raise DataError(f"{path}: cannot be read as a picture: {error}") from error
-    images = np.stack(pictures)[:, None]
-    images.setflags(write=False)
-    return images
+    return np.stack(pictures)[:, None]
 
 
 def digit_images(work: Work) -> Array:

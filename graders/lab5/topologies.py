@@ -94,7 +94,8 @@ def judge_topology(found: Found, images: Array) -> Verdict:
             f"{len(own)} of the branches {'has' if len(own) == 1 else 'have'} any."
         )
         return Verdict.partial(0.5, "BRANCHES_WITHOUT_PARAMETERS", message, **details)
-    idle = [effect.branch.name for effect in branch_effects(network, images) if effect.decorative]
+    effects = branch_effects(network, images)
+    idle = [effect.branch.name for effect in effects if not (effect.changes_output and effect.gradient)]
     if idle:
         message = f"Expected every branch to get a gradient and to change the output; not so: {', '.join(idle)}."
         return Verdict.partial(0.5, "IDLE_BRANCH", message, **details, idle=idle)

@@ -19,6 +19,17 @@ from graders.models.graph import Node, NotExportable, Value
 
 MAX_SIZE = 2**31
 MAX_RESULTS = 1024
+REFUSALS = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    MemoryError,
+    AssertionError,
+    AttributeError,
+)
+"""What torch raises, on the meta device or the CPU, where an op does not like its arguments."""
 
 _LAYERS = """
 conv1d.default conv1d.padding conv2d.default conv2d.padding conv3d.default conv3d.padding convolution.default
@@ -52,7 +63,7 @@ squeeze.default squeeze.dim squeeze.dims unsqueeze.default cat.default concat.de
 hstack.default vstack.default
 expand.default expand_as.default repeat.default tile.default broadcast_to.default
 slice.Tensor select.int narrow.default split.Tensor split.sizes split_with_sizes.default chunk.default
-tensor_split.sections unbind.int index_select.default flip.default roll.default
+unbind.int index_select.default flip.default roll.default
 pad.default constant_pad_nd.default reflection_pad1d.default reflection_pad2d.default replication_pad1d.default
 replication_pad2d.default
 contiguous.default clone.default detach.default detach_.default alias.default lift_fresh_copy.default
@@ -172,12 +183,26 @@ class Op:
                 checked = _checked(values[name], unused, f"{self.name}: {name}")
                 if not (checked is None and "MemoryFormat" in kind):
                     ready[name] = checked
+        if _result_count(self.base, ready) > MAX_RESULTS:
+            raise EvidenceError(f"{self.name} gives more than the {MAX_RESULTS} values allowed")
         return self.target(**ready)
 
     @cached_property
     def base(self) -> str:
         """The name without namespace and overload."""
         return self.name.split(".")[1]
+
+
+def _result_count(base: str, values: Mapping[str, Any]) -> int:
+    """How many tensors a splitting op would give: counted beforehand, since each of them takes memory even if empty."""
+    if base == "chunk":
+        return int(values["chunks"])
+    size = values.get("split_size")
+    if base == "unbind" or (base == "split" and isinstance(size, int)):
+        axis = values.get("dim", 0)
+        shape = values["self"].shape
+        return int(shape[axis]) // max(1, size or 1) if -len(shape) <= axis < len(shape) else 0
+    return 1
 
 
 def _checked(value: Any, kind: str, where: str) -> Any:
@@ -260,17 +285,11 @@ def call(node: Node, args: Sequence[Any], kwargs: Mapping[str, Any], device: str
     """
     try:
         if node.op in ATEN:
-            return _bounded(ATEN[node.op].call(args, kwargs, device, random=random))
+            return ATEN[node.op].call(args, kwargs, device, random=random)
         return _python(node, args)
-    except (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError, MemoryError) as error:
+    except REFUSALS as error:
         line = (str(error).splitlines() or [type(error).__name__])[0]
         raise EvidenceError(f"the graph cannot be run: {node.name} ({node.op}): {line[:300]}") from error
-
-
-def _bounded(result: Any) -> Any:
-    if isinstance(result, tuple | list) and len(result) > MAX_RESULTS:
-        raise EvidenceError(f"an operation gives {len(result)} values; at most {MAX_RESULTS} are allowed")
-    return result
 
 
 def _python(node: Node, args: Sequence[Any]) -> Any:

@@ -2,11 +2,12 @@
 
 import sys
 
-from .kernel import launch, prepare
-
 if __name__ == "__main__":
-    here = sys.path.pop(0) if sys.path and not sys.flags.safe_path else None  # a torch.py of the student's waits here
+    # A torch.py or json.py of the submission waits in the working folder. IPython adds that folder to the path again
+    # once it has started, for the student's own imports.
+    if not sys.flags.safe_path:
+        sys.path.pop(0)
+    from .kernel import launch, prepare
+
     prepare()
-    if here is not None:
-        sys.path.insert(0, here)
     launch(sys.argv[1:])

@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from .guard import guarded
-from .registry import Registry
+from .registry import Registry, is_ours_to_see
 from .session import Session, Spy
 from .snapshots import Capture, Snapshots, capture
 
@@ -40,7 +40,9 @@ class Models(Spy):
 
     @guarded
     def begin(self, module: nn.Module, moment: str, /, **detail: Any) -> Pending | None:
-        """Record an event and copy the weights now; `settle` must follow."""
+        """Record an event and copy the weights now; `settle` must follow. A stand-in without weights has no events."""
+        if not is_ours_to_see(module):
+            return None
         if len(self.events) >= MAX_EVENTS:
             self.notes.tell(f"More than {MAX_EVENTS} events of models; the later ones are not recorded.")
             return None
@@ -68,9 +70,11 @@ class Models(Spy):
 
     @guarded
     def initial(self, module: nn.Module) -> Pending | None:
-        """Begin the event `initial`, unless the module has been trained before."""
+        """Begin the event `initial`, unless the module has been trained before; settle it once a step was made."""
         first = not any(
-            event["moment"] == "initial" and event["identity"] == self.registry.identity(module)
+            event["moment"] == "initial"
+            and event["model"] is not None
+            and event["identity"] == self.registry.identity(module)
             for event in self.events
         )
         return self.begin(module, "initial") if first and not self.registry.stepped(module) else None
@@ -82,6 +86,7 @@ class Models(Spy):
             self.record(module, "end")
 
     def write(self) -> None:
-        """Write the index; events without a snapshot are ours to blame and left out."""
-        events = [event for event in self.events if event["model"] is not None]
+        """Write the index, without the events that were never settled."""
+        settled = [event for event in self.events if event["model"] is not None]
+        events = [{**event, "n": number} for number, event in enumerate(settled)]
         self.session.stage.json("models/index.json", {"schema": "labmark/models/1", "events": events})

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from .identity import IdentityMap, Numbers
 from .session import Session
@@ -26,9 +27,12 @@ def is_module(value: object) -> bool:
     return issubclass(type(value), nn.Module)
 
 
-def is_ours_to_see(module: nn.Module) -> bool:
-    """Whether it has parameters and is not one of Torchbearer's own stand-ins."""
-    return not type(module).__module__.startswith("torchbearer") and any(True for _ in nn.Module.parameters(module))
+def is_ours_to_see(value: Any) -> bool:
+    """Whether it is a module with parameters, all of them made, and not one of Torchbearer's own stand-ins."""
+    if not is_module(value) or type(value).__module__.startswith("torchbearer"):
+        return False
+    parameters = list(nn.Module.parameters(value))
+    return bool(parameters) and not any(isinstance(one, UninitializedParameter) for one in parameters)
 
 
 class Registry:
@@ -118,8 +122,10 @@ def _is_torch(module: nn.Module) -> bool:
     return type(module).__module__.split(".")[0] == "torch"
 
 
-def owns(module: nn.Module, parameters: Iterable[Any]) -> bool:
+def owns(module: Any, parameters: Iterable[Any]) -> bool:
     """Whether these hold every trainable parameter of the module and none of another's."""
     held = {id(parameter) for parameter in parameters}
+    if not is_module(module):
+        return False
     own = {id(parameter): parameter.requires_grad for parameter in nn.Module.parameters(module)}
     return bool(held) and held <= own.keys() and all(key in held for key, trainable in own.items() if trainable)

@@ -13,7 +13,7 @@ from .identity import IdentityMap
 from .loaders import describe
 from .models import Models, Pending
 from .patching import Patches
-from .registry import owns
+from .registry import is_module, owns
 from .session import Session, Spy
 
 GENERATORS = {
@@ -187,10 +187,10 @@ class Trials(Spy):
                 "history": [dict(epoch) for epoch in history],
             }
         )
-        if note.initial is not None:
+        if note.initial is not None and note.steps:
             self._models.settle(note.initial)
-            note.initial = None
-        if note.steps:
+        note.initial = None
+        if note.steps and is_module(model):
             steps = self._models.registry.steps
             steps[model] = (steps.get(model) or 0) + note.steps
             self._models.record(model, "trained", trial=note.data["n"], loop=None, steps=note.steps)

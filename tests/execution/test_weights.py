@@ -62,7 +62,7 @@ def test_whole_model_is_recognised(tmp_path: Path, legacy: bool) -> None:
         ({}, "empty dict"),
         ({"model": {"w": torch.zeros(1)}, "epoch": 3}, "under the key 'model'"),
         ({"state_dict": OrderedDict(w=torch.zeros(1))}, "under the key 'state_dict'"),
-        ({"w": torch.zeros(1), "epoch": 3}, "Under 'epoch' it holds a int"),
+        ({"w": torch.zeros(1), "epoch": 3}, "Under 'epoch' it holds an entry of type int"),
         ({1: torch.zeros(1)}, "names no parameter"),
         ({"w": torch.tensor([1.0, float("nan")])}, "NaN or infinite"),
         ({"w": torch.tensor([float("inf")])}, "NaN or infinite"),

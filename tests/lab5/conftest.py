@@ -16,11 +16,11 @@ from graders.idx import read_idx
 from graders.lab import Lab, load_lab
 from tests.grading.building import NotebookFolder
 
-STEPS = 140
+STEPS = 100
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
     """Other tests run beside these."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -40,6 +40,7 @@ class BetterCNN(nn.Module):
         self.fc3 = nn.Linear(50, 10)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, 10)."""
         x = F.max_pool2d(F.relu(self.conv1(x)), (2, 2))
         x = F.max_pool2d(F.relu(self.conv2(x)), (2, 2))
         x = torch.flatten(F.dropout(x, 0.2, training=self.training), 1)
@@ -53,6 +54,7 @@ class AlwaysDropping(BetterCNN):
     """Dropout that stays active in eval mode."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, 10)."""
         x = F.max_pool2d(F.relu(self.conv1(x)), (2, 2))
         x = F.max_pool2d(F.relu(self.conv2(x)), (2, 2))
         x = torch.flatten(F.dropout(x, 0.2), 1)
@@ -64,6 +66,7 @@ class WithoutReLU(BetterCNN):
     """One ReLU short."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, 10)."""
         x = F.max_pool2d(F.relu(self.conv1(x)), (2, 2))
         x = F.max_pool2d(self.conv2(x), (2, 2))
         x = torch.flatten(F.dropout(x, 0.2, training=self.training), 1)
@@ -82,6 +85,7 @@ class BranchModel(nn.Module):
         self.fc2 = nn.Linear(128, 10)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, 10)."""
         x = F.max_pool2d(self.merged(F.relu(self.branch1(x)), F.relu(self.branch5(x))), (2, 2))
         x = torch.flatten(F.dropout(x, 0.2, training=self.training), 1)
         out: torch.Tensor = self.fc2(F.relu(self.fc1(x)))
@@ -106,7 +110,7 @@ def held_out(lab: Lab) -> HeldOut:
 
 
 @pytest.fixture(scope="session")
-def _learned(lab: Lab) -> BetterCNN:
+def _learned(lab: Lab, one_thread: None) -> BetterCNN:
     """Trained for a moment: reads about nine of ten digits."""
     folder = lab.folder / lab.data.embedded
     images = torch.from_numpy(read_idx(folder / "train-images-idx3-ubyte.gz")[:, None] / np.float32(255)).float()

@@ -60,7 +60,7 @@ class Residual(Forked):
     """A skip connection."""
 
     def forward(self, x: Any) -> Any:
-        """x + f(x)."""
+        """Its own input added to what a block makes of it."""
         x = F.relu(self.a(x))
         return self.end(x + self.block(x), self.head)
 

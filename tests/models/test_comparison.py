@@ -97,7 +97,8 @@ GOLDEN = [
         "WRONG_STAGE",
         12.5,
         [
-            "the max pooling after the ReLU after conv1 has kernel 3x3 where 2x2 is expected, so its output is 8x8 where 12x12 is expected"
+            "the max pooling after the ReLU after conv1 has kernel 3x3 where 2x2 is expected, "
+            "so its output is 8x8 where 12x12 is expected"
         ],
     ),
     (

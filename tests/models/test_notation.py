@@ -38,7 +38,7 @@ def test_round_trip(one: Stage) -> None:
 
 
 def test_a_single_number_is_a_square() -> None:
-    """ "5" stands for "5x5", and a pooling's stride is its kernel if none is given."""
+    """One size stands for a square, "5" for "5x5", and a pooling's stride is its kernel if none is given."""
     assert stage("conv 30 5").same_as(stage("conv 30 5x5 stride 1 padding 0"))
     assert stage("max_pool 2").same_as(stage("max_pool 2x2 stride 2"))
 

@@ -132,10 +132,9 @@ def test_an_error_names_the_students_line() -> None:
     def fail() -> None:
         raise NotImplementedError
 
-    try:
+    with pytest.raises(NotImplementedError) as caught:
         fail()
-    except NotImplementedError as error:
-        assert explain(error) == "NotImplementedError: at `raise NotImplementedError`"
+    assert explain(caught.value) == "NotImplementedError: at `raise NotImplementedError`"
 
 
 @pytest.mark.parametrize(

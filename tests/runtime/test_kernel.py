@@ -49,17 +49,20 @@ torch.save(model.state_dict(), 'net.weights')""",
     """copy = Net()
 copy.load_state_dict(torch.load('net.weights'))
 predictions = [int(p) for p in copy.eval()(next(iter(test))[0]).argmax(1)]
-num = 4
+from mine import number as num
 for i in range(3):
     plt.subplot(2, num/2, i + 1)
     plt.imshow(model.conv1.weight[i, 0].detach())
     plt.title(f'filter {i}')
 plt.show()
 filters = model.conv1.weight""",
-    """def load_own_image(path):
+    """%load_ext autoreload
+%autoreload 2
+zeros = torch.zeros
+def load_own_image(path):
     if 'bad' in path:
         raise OSError('no such picture')
-    return torch.zeros(1, 1, 28, 28)
+    return zeros(1, 1, 28, 28)
 list = str = print = None
 del torch""",
     "!echo through {num}",
@@ -93,7 +96,9 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     data = _fake_mnist(root / "data")
     stage, work = root / "stage", root / "work"
     work.mkdir()
-    (work / "torch.py").write_text("raise SystemExit('a file of the submission was imported')")
+    for name in ("torch", "json", "random", "traitlets"):
+        (work / f"{name}.py").write_text("raise SystemExit('a file of the submission was imported')")
+    (work / "mine.py").write_text("number = 4")
     settings = {
         "stage": str(stage),
         "seed": 7,
@@ -203,11 +208,12 @@ def test_the_kernel_calls_probes_whatever_the_student_shadowed(evidence: Noteboo
     """A tensor, an exception and a missing function are told apart."""
     probes = [(probe.function, probe.input, probe.status) for probe in evidence.probes]
     assert probes == [
-        ("load_own_image", "good.png", "error"),
+        ("load_own_image", "good.png", "ok"),
         ("load_own_image", "bad.png", "error"),
         ("absent", "good.png", "missing"),
     ]
-    assert "NameError" in evidence.probes[0].error
+    assert evidence.probes[1].error == "OSError: no such picture"
+    assert evidence.probed["p0"].shape == (1, 1, 28, 28)
 
 
 def test_the_kernel_shows_pictures_and_skips_installs(kernel: Kernel) -> None:

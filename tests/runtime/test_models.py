@@ -115,6 +115,15 @@ def test_too_many_events_are_told(lab: Any, tiny: nn.Module, monkeypatch: pytest
     assert "More than 2 events" in lab.evidence.shims[0]
 
 
+def test_a_lazy_model_has_no_state_before_its_first_call(lab: Any, batch: torch.Tensor) -> None:
+    """Parameters that are not made yet are nothing to keep; afterwards the model is one like any other."""
+    model = nn.Sequential(nn.Flatten(), nn.LazyLinear(2))
+    lab.cell(lambda: lab.collector.models.record(model, "loaded"), model=model)
+    lab.cell(lambda: model(batch))
+    lab.finish()
+    assert lab.moments() == ["end"]
+
+
 def test_a_constant_that_differs_between_the_modes_is_kept_twice(lab: Any) -> None:
     """Train and eval graphs each refer to their own value."""
 

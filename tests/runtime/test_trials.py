@@ -99,7 +99,16 @@ def test_a_trial_without_optimizer_only_evaluates(lab: Any, tiny: nn.Module, loa
     lab.cell(lambda: Trial(tiny, metrics=["acc"], verbose=0).with_generators(loader).run(1))
     (found,) = lab.evidence.trials.trials
     assert (found.optimizer, found.criterion, found.owns_model) == (None, None, False)
-    assert "trained" not in lab.moments()
+    assert lab.moments() == []
+
+
+def test_a_model_without_weights_can_be_evaluated(lab: Any, loader: Any) -> None:
+    """It has a record of its trial, but no events: there is no state to keep."""
+    trial = Trial(nn.Flatten(), metrics=["acc"], verbose=0).with_generators(loader, loader)
+    lab.cell(lambda: [trial.run(1), trial.evaluate()])
+    (found,) = lab.evidence.trials.trials
+    assert (found.class_name, len(found.runs)) == ("Flatten", 2)
+    assert lab.moments() == []
 
 
 def test_an_interrupted_run_is_recorded(lab: Any, tiny: nn.Module, loader: Any) -> None:

@@ -1,7 +1,7 @@
 """Part 3: filters, response maps, inputs that maximise the outputs."""
 
 from graders.grading import Work, check
-from graders.lab5.drawings import as_pictures, drawn_pictures, matched, tiles
+from graders.lab5.drawings import as_pictures, drawn_pictures, equal, matched, tiles
 from graders.lab5.inside import drawn_climb, first_filters, named_climb, recomputed_maps
 from graders.lab5.networks import exported, reloaded
 from graders.records import Verdict
@@ -19,14 +19,7 @@ def test_filters(notebook: Work) -> Verdict:
     )
     shown = matched(drawn, filters)
     details = {"tiles": tiles("conv1's filters", filters), "drawn": shown}
-    return _tensor_verdict(
-        "filters",
-        "conv1's loaded filters",
-        tensor is not None and matched(tensor, filters),
-        shown,
-        len(filters),
-        details,
-    )
+    return _tensor_verdict("filters", "conv1's loaded filters", equal(tensor, filters), shown, len(filters), details)
 
 
 @check("5.3/feature-maps")
@@ -41,18 +34,19 @@ def test_feature_maps(notebook: Work) -> Verdict:
     notebook.require(
         True if drawn or tensor is not None else None, "drawn response maps of conv1", ("feature_maps", "conv1"), hint
     )
-    best = max(candidates, key=lambda maps: (tensor is not None and matched(tensor, maps), matched(drawn, maps)))
-    kept = tensor is not None and matched(tensor, best)
-    shown = max(matched(drawn, maps) for maps in candidates)
+    kept = [maps for maps in candidates if equal(tensor, maps)]
+    counts = [matched(drawn, maps) for maps in candidates]
+    shown = max(counts)
+    best = kept[0] if kept and not shown else candidates[counts.index(shown)]
     details = {"tiles": tiles("conv1's response maps", best), "drawn": shown}
-    return _tensor_verdict("feature_maps", "conv1's responses, computed again", kept, shown, count, details)
+    return _tensor_verdict("feature_maps", "conv1's responses, computed again", bool(kept), shown, count, details)
 
 
-def _tensor_verdict(name: str, what: str, kept: int, shown: int, count: int, details: dict[str, object]) -> Verdict:
+def _tensor_verdict(name: str, what: str, kept: bool, shown: int, count: int, details: dict[str, object]) -> Verdict:
     """Drawn right is right; a right tensor that was not drawn is half; drawn ones count singly."""
     if shown == count:
         return Verdict.passed(f"All {count} pictures that you drew are {what}.", **details)
-    half = 0.5 if kept == count else 0.0
+    half = 0.5 if kept else 0.0
     share = half + (1 - half) * shown / count
     said = f"the tensor {name} is right, but " if half else ""
     message = f"Expected {count} drawn pictures, equal to {what}; {said}{shown} such pictures were drawn."

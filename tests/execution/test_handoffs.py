@@ -1,0 +1,72 @@
+"""Which copy of a file a notebook is given."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graders.errors import LabError
+from graders.evidence import FileEntry
+from graders.execution.examine import Kept
+from graders.execution.handoffs import Given, Origin, choose_handoffs
+from graders.lab import Lab
+from graders.records import Submission
+from tests.execution.tiny import WEIGHTS, Submit
+
+
+def kept(problem: str = "", kind: Any = "state_dict") -> Kept:
+    """A file as it was looked at."""
+    return Kept(Path(WEIGHTS), FileEntry(name=WEIGHTS, size=1, sha256="0", kind=kind, problem=problem))
+
+
+def choose(lab: Lab, submission: Submission, part: Kept | None, **others: Kept | str) -> tuple[Given, ...]:
+    """Choose for the second notebook; `others` are what an examination would find, by origin."""
+
+    def examine(path: Path, name: str, origin: Origin) -> Kept | str:
+        return others[origin]
+
+    return choose_handoffs(lab, "two.ipynb", submission, {WEIGHTS: part} if part else {}, examine)
+
+
+def test_part_comes_first(lab: Lab, submit: Submit) -> None:
+    """A usable file of this run is taken, whatever else was handed in, and nothing needs to be said."""
+    (given,) = choose(lab, submit(extras={WEIGHTS: Path("x")}), kept(), submitted=kept())
+    assert (given.origin, given.kept.entry.origin, given.note) == ("part", "part", "")
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        (None, "it wrote no such file"),
+        (kept("It holds a whole pickled model.", "module"), "it holds a whole pickled model"),
+        (kept(kind="data"), "it is no state_dict"),
+    ],
+)
+def test_submitted_file_comes_next(lab: Lab, submit: Submit, part: Kept | None, reason: str) -> None:
+    """Where the run left no usable file the submitted one is taken, and the note says why."""
+    (given,) = choose(lab, submit(extras={WEIGHTS: Path("x")}), part, submitted=kept())
+    assert given.origin == "submitted"
+    assert given.note.startswith("two.ipynb was run on the net.weights that was handed in: one.ipynb left no usable")
+    assert reason in given.note
+
+
+@pytest.mark.parametrize("submitted", [None, "a symbolic link", kept("It is empty.", "unreadable")])
+def test_reference_comes_last(lab: Lab, submit: Submit, submitted: Kept | str | None) -> None:
+    """Where neither can be used the lab's own file is taken, and the note says that it costs nothing here."""
+    extras = {WEIGHTS: Path("x")} if submitted else {}
+    others = {"submitted": submitted} if submitted else {}
+    (given,) = choose(lab, submit(extras=extras), None, reference=kept(), **others)
+    assert given.origin == "reference"
+    assert "the lab's own net.weights" in given.note
+    assert "no points" in given.note
+
+
+def test_broken_reference_is_the_operators_matter(lab: Lab, submit: Submit) -> None:
+    """A lab whose own file cannot be used is an error that names the file."""
+    with pytest.raises(LabError, match=r"net\.weights.*not there"):
+        choose(lab, submit(), None, reference="not there")
+
+
+def test_notebook_without_handoffs_is_given_nothing(lab: Lab, submit: Submit) -> None:
+    """Only the notebooks that the lab names are given files."""
+    assert choose_handoffs(lab, "one.ipynb", submit(), {WEIGHTS: kept()}, lambda *_: kept()) == ()

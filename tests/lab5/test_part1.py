@@ -1,0 +1,359 @@
+"""The graders of part 1."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from graders.evidence import Array
+from graders.grading import Flags, HeldOut, MissingError
+from graders.lab import Lab
+from graders.lab5.hidden import test_part1 as hidden
+from graders.lab5.public import test_part1 as public
+from graders.models import NotExportable
+from graders.records import Outcome, Verdict
+from tests.grading.building import NotebookFolder
+from tests.lab5.conftest import AlwaysDropping, BetterCNN, WithoutReLU, work_of
+
+Book = Callable[[int], NotebookFolder]
+
+
+def state(module: nn.Module) -> dict[str, Array]:
+    """A module's state_dict as arrays."""
+    return {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+
+
+@pytest.mark.parametrize(("text", "outcome"), [("32x24x24", Outcome.PASSED), ("32x20x20", Outcome.FAILED)])
+def test_the_shape_of_conv1(book: Book, lab: Lab, text: str, outcome: Outcome) -> None:
+    """The written answer is read."""
+    part = book(1)
+    part.answer("conv1-shape", text)
+    assert public.test_conv1_shape(work_of(lab, "5.1/conv1-shape", part)).outcome is outcome
+
+
+def test_the_shape_with_a_tall_kernel(book: Book, lab: Lab) -> None:
+    """The second question has another answer."""
+    part = book(1)
+    part.answer("conv1-shape-7x3", "32 maps of 22x26")
+    assert hidden.test_conv1_shape_7x3(work_of(lab, "5.1/conv1-shape-7x3", part)).outcome is Outcome.PASSED
+
+
+# --- accuracy
+
+
+def accuracy(part: NotebookFolder, lab: Lab, held_out: HeldOut, flags: Flags, threshold: float = 0.7) -> Verdict:
+    """The verdict on BetterCNN's accuracy."""
+    work = work_of(lab, "5.1/bettercnn-accuracy", part)
+    return public.test_bettercnn_accuracy(work, held_out, threshold, flags)
+
+
+def test_a_trained_network_reaches_the_threshold(
+    book: Book, lab: Lab, held_out: HeldOut, flags: Flags, learned: BetterCNN
+) -> None:
+    """The figures in the details are those of the network, computed here in the usual way."""
+    part = book(1)
+    part.answer("bettercnn-train")
+    part.event("trained", learned, name="BetterCNN")
+    verdict = accuracy(part, lab, held_out, flags)
+    with torch.no_grad():
+        guesses = learned(torch.from_numpy(held_out.images)).argmax(1).numpy()
+    correct = int((guesses == held_out.labels).sum())
+    assert verdict.outcome is Outcome.PASSED
+    assert (verdict.details["correct"], verdict.details["total"]) == (correct, 300)
+    assert verdict.details["accuracy"] == round(correct / 300, 4)
+    table = np.array(verdict.details["confusion"])
+    assert table.shape == (10, 10)
+    assert table.trace() == correct
+    assert table.sum(axis=1).tolist() == np.bincount(held_out.labels, minlength=10).tolist()
+    assert verdict.details["advice"] == []
+    assert verdict.details["claimed"] is None
+
+
+def test_below_the_threshold(book: Book, lab: Lab, held_out: HeldOut, flags: Flags, learned: BetterCNN) -> None:
+    """Just below earns half, far below nothing; the message tells both figures."""
+    part = book(1)
+    part.answer("bettercnn-train")
+    part.event("trained", learned, name="BetterCNN")
+    reached = accuracy(part, lab, held_out, flags).details["accuracy"]
+    near = accuracy(part, lab, held_out, flags, reached + 0.03)
+    far = accuracy(part, lab, held_out, flags, reached + 0.06)
+    assert (near.outcome, near.share, near.code) == (Outcome.PARTIAL, 0.5, "BELOW_THRESHOLD")
+    assert (far.outcome, far.share, far.code) == (Outcome.FAILED, 0, "BELOW_THRESHOLD")
+
+
+def test_the_best_of_several_trainings_counts(
+    book: Book, lab: Lab, held_out: HeldOut, flags: Flags, learned: BetterCNN
+) -> None:
+    """A comparison with a worse optimiser after the training that was asked for does not cost points."""
+    part = book(1)
+    part.event("trained", learned, name="BetterCNN")
+    part.event("trained", BetterCNN(), identity=1)
+    assert accuracy(part, lab, held_out, flags).outcome is Outcome.PASSED
+
+
+def test_an_untrained_network_fails(book: Book, lab: Lab, held_out: HeldOut, flags: Flags) -> None:
+    """Without a trained event there is nothing to evaluate, whatever else is in the evidence."""
+    part = book(1)
+    part.event("end", BetterCNN())
+    with pytest.raises(MissingError, match="trained model of class BetterCNN"):
+        accuracy(part, lab, held_out, flags)
+
+
+def test_a_false_claim_is_flagged(book: Book, lab: Lab, held_out: HeldOut, flags: Flags, learned: BetterCNN) -> None:
+    """A printed accuracy is shown as claimed and never scored; far off, a person is told."""
+    part = book(1)
+    part.answer("bettercnn-train", printed="test accuracy: 0.1234")
+    part.event("trained", learned, name="BetterCNN")
+    verdict = accuracy(part, lab, held_out, flags)
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.details["claimed"] == 0.1234
+    assert [flag.code for flag in flags.all] == ["CLAIM_DIFFERS"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "claimed"),
+    [
+        ({"test_acc": 0.9, "test_loss": 1.0}, 0.9),
+        ({"acc": 91.5}, 0.915),
+        ({"loss": 0.1}, None),
+        ({"test_acc": "nan"}, None),
+        ({"test_acc": -3}, None),
+    ],
+)
+def test_torchbearers_metrics_are_a_claim(
+    book: Book,
+    lab: Lab,
+    held_out: HeldOut,
+    flags: Flags,
+    learned: BetterCNN,
+    metrics: dict[str, Any],
+    claimed: float | None,
+) -> None:
+    """The last evaluation of this network is what the notebook claims."""
+    part = book(1)
+    part.event("trained", learned, name="BetterCNN")
+    run = {"kind": "evaluate", "execution_count": 1, "metrics": metrics}
+    trial = {"n": 0, "execution_count": 1, "identity": 0, "class_name": "BetterCNN", "runs": [run]}
+    part.trials["trials"] = [trial]
+    assert accuracy(part, lab, held_out, flags).details["claimed"] == claimed
+
+
+def test_active_dropout_earns_advice(book: Book, lab: Lab, held_out: HeldOut, flags: Flags, learned: BetterCNN) -> None:
+    """Dropout that stays on is told with its spread; accuracy is computed without it, so the points are the same."""
+    part = book(1)
+    dropping = AlwaysDropping()
+    dropping.load_state_dict(learned.state_dict())
+    part.event("trained", learned, name="BetterCNN")
+    plain = accuracy(part, lab, held_out, flags).details["accuracy"]
+    part.events.clear()
+    part.folder.joinpath("models").rename(part.folder / "old")
+    part.event("trained", dropping, name="BetterCNN")
+    verdict = accuracy(part, lab, held_out, flags)
+    assert verdict.details["accuracy"] == plain
+    advice = verdict.details["advice"][0]
+    assert advice["code"] == "DROPOUT_ACTIVE_IN_EVAL"
+    assert len(set(advice["spread"])) > 1
+
+
+def test_a_diverged_network_has_failed(book: Book, lab: Lab, held_out: HeldOut, flags: Flags) -> None:
+    """NaN weights are the student's fault and said so, not malformed evidence."""
+    part, network = book(1), BetterCNN()
+    network.fc3.bias.data.fill_(float("nan"))
+    part.event("trained", network)
+    assert accuracy(part, lab, held_out, flags).code == "DIVERGED"
+
+
+def test_simplecnn_is_another_class(book: Book, lab: Lab, held_out: HeldOut, flags: Flags, learned: BetterCNN) -> None:
+    """Each accuracy check looks at its own class."""
+    part = book(1)
+    part.event("trained", learned, name="SimpleCNN")
+    work = work_of(lab, "5.1/simplecnn-trained", part)
+    assert public.test_simplecnn_trained(work, held_out, 0.7, flags).outcome is Outcome.PASSED
+
+
+# --- architecture
+
+
+def architecture(part: NotebookFolder, lab: Lab, held_out: HeldOut) -> Verdict:
+    """The verdict on BetterCNN's stages."""
+    return public.test_bettercnn_architecture(work_of(lab, "5.1/bettercnn-architecture", part), held_out)
+
+
+def test_the_thirteen_stages(book: Book, lab: Lab, held_out: HeldOut) -> None:
+    """The reference has them all, trained or not."""
+    part = book(1)
+    part.event("end", BetterCNN())
+    verdict = architecture(part, lab, held_out)
+    assert verdict.outcome is Outcome.PASSED
+    assert [row["status"] for row in verdict.details["stages"]] == ["same"] * 13
+
+
+def test_a_missing_relu_costs_its_stage(book: Book, lab: Lab, held_out: HeldOut) -> None:
+    """One stage of thirteen is missing, and named."""
+    part = book(1)
+    part.event("trained", WithoutReLU(), name="BetterCNN")
+    verdict = architecture(part, lab, held_out)
+    assert (verdict.outcome, verdict.code) == (Outcome.PARTIAL, "MISSING_ACTIVATION")
+    assert verdict.share == pytest.approx(12 / 13)
+    assert [row["status"] for row in verdict.details["stages"]].count("missing") == 1
+    assert "conv2" in verdict.message
+
+
+def test_active_dropout_is_the_dropout_stage(book: Book, lab: Lab, held_out: HeldOut) -> None:
+    """It counts as the stage and earns advice."""
+    part = book(1)
+    part.event("trained", AlwaysDropping(), name="BetterCNN")
+    verdict = architecture(part, lab, held_out)
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.details["advice"][0]["code"] == "DROPOUT_ACTIVE_IN_EVAL"
+
+
+def test_a_network_without_graph_is_not_judged(book: Book, lab: Lab, held_out: HeldOut) -> None:
+    """The plugin turns this into a review."""
+    part = book(1)
+    part.event("trained", BetterCNN(), export=False)
+    with pytest.raises(NotExportable, match=r"aten\.strange"):
+        architecture(part, lab, held_out)
+
+
+# --- honest training
+
+
+def trained_part(part: NotebookFolder, learned: BetterCNN, **trial: Any) -> NotebookFolder:
+    """Part 1 with a network that was trained by a Torchbearer trial."""
+    part.answer("bettercnn-train")
+    part.event("initial", BetterCNN())
+    part.event("trained", learned, name="BetterCNN", detail={"trial": 0, "loop": None, "steps": 10})
+    history = trial.pop("history", [{"loss": 2.0}, {"loss": 1.0}])
+    run = {"kind": "run", "execution_count": 1, "history": history}
+    split = trial.pop("split", "train")
+    made = {"n": 0, "execution_count": 1, "identity": 0, "class_name": "BetterCNN", "owns_model": True, "runs": [run]}
+    made["generators"] = {"train": {"dataset": "MNIST", "split": split}, "test": {"dataset": "MNIST", "split": "test"}}
+    part.trials["trials"] = [made | trial]
+    return part
+
+
+@pytest.mark.parametrize(
+    ("trial", "outcome", "code"),
+    [
+        ({}, Outcome.PASSED, "OK"),
+        ({"split": None}, Outcome.PASSED, "OK"),
+        ({"split": "test"}, Outcome.FAILED, "TEST_DATA_IN_TRAINING"),
+        ({"owns_model": False}, Outcome.PARTIAL, "OPTIMISER_OF_ANOTHER_MODEL"),
+        ({"history": [{"loss": 1.0}, {"loss": 2.0}]}, Outcome.PARTIAL, "LOSS_DID_NOT_FALL"),
+        ({"history": [{"loss": 1.0}]}, Outcome.PASSED, "OK"),
+        ({"history": [{"loss": 2.5}]}, Outcome.PARTIAL, "LOSS_DID_NOT_FALL"),
+        ({"history": [{"acc": 0.5}]}, Outcome.PASSED, "OK"),
+    ],
+)
+def test_training_with_a_trial(
+    book: Book, lab: Lab, learned: BetterCNN, trial: dict[str, Any], outcome: Outcome, code: str
+) -> None:
+    """Loss, owner of the parameters and data are looked at; what the evidence cannot tell is left out."""
+    work = work_of(lab, "5.1/training-evidence", trained_part(book(1), learned, **trial))
+    verdict = hidden.test_training_evidence(work)
+    assert (verdict.outcome, verdict.code) == (outcome, code)
+
+
+def test_unchanged_weights_were_not_trained(book: Book, lab: Lab, learned: BetterCNN) -> None:
+    """Weights as they were before the first step earn nothing."""
+    part = trained_part(book(1), learned)
+    part.events[1]["model"] = 0
+    verdict = hidden.test_training_evidence(work_of(lab, "5.1/training-evidence", part))
+    assert (verdict.outcome, verdict.code) == (Outcome.FAILED, "WEIGHTS_UNCHANGED")
+
+
+@pytest.mark.parametrize(("losses", "outcome"), [([2.3, 2.0, 1.0, 0.5], Outcome.PASSED), ([1.0, 2.0], Outcome.PARTIAL)])
+def test_training_by_hand(book: Book, lab: Lab, learned: BetterCNN, losses: list[float], outcome: Outcome) -> None:
+    """A loop in plain PyTorch counts just as well."""
+    part = trained_part(book(1), learned)
+    part.trials = {
+        "trials": [],
+        "loops": [
+            {
+                "n": 3,
+                "execution_count": 1,
+                "identity": 0,
+                "class_name": "BetterCNN",
+                "optimizer": "SGD",
+                "owns_model": True,
+                "losses": losses,
+                "loaders": [{"dataset": "MNIST", "split": "train"}],
+            }
+        ],
+    }
+    part.events[1]["detail"] = {"trial": None, "loop": 3, "steps": 4}
+    assert hidden.test_training_evidence(work_of(lab, "5.1/training-evidence", part)).outcome is outcome
+
+
+# --- the weights file
+
+
+def saved(part: NotebookFolder, lab: Lab) -> Verdict:
+    """The verdict on the file."""
+    part.answer("bettercnn-save")
+    return public.test_state_dict_saved(work_of(lab, "5.1/state-dict-saved", part))
+
+
+def test_a_plain_state_dict_passes(book: Book, lab: Lab, learned: BetterCNN) -> None:
+    """It holds the live model's tensors bit for bit."""
+    part = book(1)
+    part.event("end", learned, name="BetterCNN")
+    part.file("bettercnn.weights", state(learned))
+    assert saved(part, lab).outcome is Outcome.PASSED
+
+
+def test_a_whole_model_fails(book: Book, lab: Lab) -> None:
+    """The student is told what to save instead."""
+    part = book(1)
+    part.file("bettercnn.weights", None, kind="module")
+    verdict = saved(part, lab)
+    assert (verdict.outcome, verdict.code) == (Outcome.FAILED, "WHOLE_MODEL_SAVED")
+    assert "state_dict()" in verdict.message
+
+
+@pytest.mark.parametrize("kind", ["other", "unreadable"])
+def test_something_else_in_the_file_fails(book: Book, lab: Lab, kind: str) -> None:
+    """The file's problem is told."""
+    part = book(1)
+    part.file("bettercnn.weights", None, kind=kind, problem="it holds a list")
+    verdict = saved(part, lab)
+    assert (verdict.code, "it holds a list" in verdict.message) == ("NOT_A_STATE_DICT", True)
+
+
+def test_no_file_is_missing(book: Book, lab: Lab) -> None:
+    """Nothing saved is explained by the plugin."""
+    with pytest.raises(MissingError, match=r"bettercnn\.weights"):
+        saved(book(1), lab)
+
+
+def test_another_networks_tensors_fail(book: Book, lab: Lab) -> None:
+    """The first tensor that differs is named with both shapes."""
+    part, other = book(1), BetterCNN()
+    other.conv2 = nn.Conv2d(30, 16, (3, 3))
+    part.file("bettercnn.weights", state(other))
+    verdict = saved(part, lab)
+    assert verdict.code == "WRONG_TENSORS"
+    assert "conv2.weight: expected [15, 30, 3, 3], found [16, 30, 3, 3]" in verdict.message
+
+
+def test_values_that_differ_earn_a_part(book: Book, lab: Lab, learned: BetterCNN) -> None:
+    """Saved before training: right tensors, other values."""
+    part = book(1)
+    part.event("end", learned, name="BetterCNN")
+    part.file("bettercnn.weights", state(BetterCNN()))
+    verdict = saved(part, lab)
+    assert (verdict.outcome, verdict.code) == (Outcome.PARTIAL, "WEIGHTS_DIFFER")
+
+
+def test_one_bit_is_a_difference(book: Book, lab: Lab, learned: BetterCNN) -> None:
+    """Equal means bit for bit."""
+    part = book(1)
+    part.event("end", learned, name="BetterCNN")
+    tensors = {name: array.copy() for name, array in state(learned).items()}
+    tensors["fc3.bias"][0] = np.nextafter(tensors["fc3.bias"][0], np.float32(9))
+    part.file("bettercnn.weights", tensors)
+    assert saved(part, lab).code == "WEIGHTS_DIFFER"
