@@ -172,7 +172,6 @@ class _Marking:
             evidence_key=plan.key,
             graders_hash=graders_hash(self.lab),
             environment=self.environment,
-            notes=plan.submission.notes,
             started=now(),
         )
         if plan.need is Need.RUN:

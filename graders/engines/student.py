@@ -46,7 +46,6 @@ class MarkJob(Record):
     evidence_key: str
     graders_hash: str
     environment: dict[str, str]
-    notes: tuple[str, ...] = ()
     fault: str = ""
     started: str = Field(default_factory=lambda: now())
 
@@ -99,7 +98,7 @@ def _all_ours(lab: Lab, fault: str) -> Graded:
 
 def _result(job: MarkJob, lab: Lab, evidence: Evidence | None, graded: Graded) -> Result:
     notebooks = evidence.notebooks.values() if evidence is not None else ()
-    notes = (f"Profile {job.profile}: {lab.profile(job.profile).title}.", SANDBOX_NOTE, *job.notes, *graded.notes)
+    notes = (f"Profile {job.profile}: {lab.profile(job.profile).title}.", SANDBOX_NOTE, *graded.notes)
     timings = {
         one.run.name: NotebookTiming(seconds=one.journal.seconds, peak_mb=one.journal.peak_mb)
         for one in notebooks

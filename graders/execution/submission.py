@@ -160,7 +160,7 @@ class _Run:
             profile=self.setting.profile_name,
             sandbox=NO_SANDBOX,
             notebooks=runs,
-            notes=tuple(self.notes),
+            notes=(*self.submission.notes, *self.notes),
         )
 
     def one(self, spec: NotebookSpec) -> NotebookRun:

@@ -70,7 +70,6 @@ def grade_evidence(
     lab: Lab,
     *,
     profile: str,
-    submission_notes: tuple[str, ...] = (),
     folder: Path | None = None,
 ) -> Graded:
     """Grade one student's evidence.
@@ -79,7 +78,6 @@ def grade_evidence(
         evidence_folder: `students/<id>/evidence`.
         lab: The lab.
         profile: Name of the profile under which the notebooks were run; decides the thresholds.
-        submission_notes: What intake noticed; handed on as notes.
         folder: The folder that holds `public/` and `hidden/`; the lab's own by default.
 
     Raises:
@@ -92,14 +90,14 @@ def grade_evidence(
         evidence = Evidence(evidence_folder)
     except EvidenceError as error:  # evidence.json is ours: its loss costs the student nothing
         lost = Verdict.harness_error(f"The evidence of this run cannot be read ({error}); run the notebooks again.")
-        return Graded(checks=tuple(_check(spec, lost) for spec in lab.checks), notes=submission_notes)
+        return Graded(checks=tuple(_check(spec, lost) for spec in lab.checks))
     marker = Marker(lab, evidence, profile, folder or lab.folder)
     _run(marker, folder or lab.folder)
     verdicts = {spec.id: marker.verdicts.get(spec.id) or _manual(lab, spec, evidence) for spec in lab.checks}
     return Graded(
         checks=tuple(_check(spec, verdicts[spec.id]) for spec in lab.checks),
         flags=marker.raised.all,
-        notes=(*submission_notes, *evidence.index.notes, *_notes(evidence)),
+        notes=(*evidence.index.notes, *_notes(evidence)),
     )
 
 
@@ -156,10 +154,6 @@ def _check(spec: CheckSpec, verdict: Verdict) -> Check:
 
 def _notes(evidence: Evidence) -> Iterator[str]:
     for name, notebook in evidence.notebooks.items():
-        for file, origin in notebook.run.handoffs.items():
-            if origin != "part":
-                whose = {"submitted": "the submitted", "reference": "the reference's"}[origin]
-                yield f"{name} ran on {whose} {file}, because the run left no usable one."
         try:
             shims = notebook.shims
         except EvidenceError as error:

@@ -123,7 +123,8 @@ class Marker:
         verdict = pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in wanted})
         if not isinstance(verdict, Verdict):
             raise HarnessError(f"{pyfuncitem.name} returned {type(verdict).__name__}, not a Verdict")
-        self.verdicts[self._spec(pyfuncitem).id] = verdict
+        check = self._spec(pyfuncitem)
+        self.verdicts[check.id] = self._work(check).located(verdict)
         return True
 
     @pytest.hookimpl(wrapper=True)

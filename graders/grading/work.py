@@ -18,7 +18,7 @@ from graders.evidence import (
     strict_json,
 )
 from graders.lab import CheckSpec, Lab
-from graders.records import CellRef
+from graders.records import CellRef, Outcome, Verdict
 
 T = TypeVar("T")
 MAX_NOTEBOOK_BYTES = 64 * 2**20
@@ -148,12 +148,20 @@ class Work:
         return CellRef(notebook=self.notebook.run.name, number=cell.number, task=cell.task, line=line)
 
     def whereabouts(self) -> CellRef | None:
-        """Where the check's work is, or would be: the cell of its last touched task."""
-        for task in reversed(self.check.tasks):
+        """Where the check's work is, or would be: the cell of its first task that has one."""
+        if own := self.own_cells():
+            return CellRef(notebook=self.notebook.run.name, number=own[0].number, task=own[0].task)
+        for task in self.check.tasks:
             answer = self.answer(task)
             if answer.found:
                 return CellRef(notebook=self.notebook.run.name, number=answer.number, task=task)
         return None
+
+    def located(self, verdict: Verdict) -> Verdict:
+        """A verdict with the place of the check's work, where there is something to look for and none is named."""
+        if verdict.outcome is Outcome.PASSED or verdict.cell is not None:
+            return verdict
+        return verdict.model_copy(update={"cell": self.whereabouts()})
 
     def source(self, cell: JournalCell) -> str:
         """Source of a cell as it was run; its first line where the executed notebook was lost."""

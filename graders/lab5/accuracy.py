@@ -72,7 +72,7 @@ def guessed(network: Network, held_out: HeldOut, work: Work) -> Array:
 
 
 def _verdict(accuracy: float, threshold: float, name: str, details: dict[str, Any]) -> Verdict:
-    figure = f"On {details['total']} images that nobody trained on, your {name} reads {percent(accuracy)} rightly"
+    figure = f"Your {name} recognises {percent(accuracy)} of {details['total']} images that nobody trained on"
     if accuracy >= threshold:
         return Verdict.passed(f"{figure}; at least {percent(threshold)} was expected.", **details)
     message = f"{figure}; at least {percent(threshold)} was expected. Compare your training with what the task asks."

@@ -19,6 +19,7 @@ SHUFFLES = 40
 RISE = 1e-3
 """A response counts as higher from this difference of logits on."""
 MAX_INPUTS = 64
+HUGE = 1e9
 
 
 def first_filters(found: Found) -> tuple[str, Array]:
@@ -102,14 +103,19 @@ def _drawn_in(work: Work, cells: set[int | None]) -> list[Array]:
 
 def responses(work: Work, network: Network, pictures: Array) -> tuple[float, ...]:
     """Output k for picture k."""
-    scores = logits(network, pictures.astype(np.float32)[:, None], work)
+    scores = _finite(logits(network, _finite(pictures)[:, None], work))
     return tuple(float(score) for score in np.diagonal(scores))
 
 
 def shuffled(work: Work, network: Network, pictures: Array) -> tuple[float, ...]:
     """The 95th percentile of output k over noise made of picture k's own pixels, in other places."""
     rng = np.random.default_rng(work.lab.seed)
-    flat = np.repeat(pictures.reshape(DIGITS, 1, -1), SHUFFLES, axis=1)
-    noise = rng.permuted(flat, axis=2).astype(np.float32).reshape(-1, 1, SIDE, SIDE)
-    scores = logits(network, noise, work).reshape(DIGITS, SHUFFLES, -1)
+    flat = np.repeat(_finite(pictures).reshape(DIGITS, 1, -1), SHUFFLES, axis=1)
+    noise = rng.permuted(flat, axis=2).reshape(-1, 1, SIDE, SIDE)
+    scores = _finite(logits(network, noise, work)).reshape(DIGITS, SHUFFLES, -1)
     return tuple(float(np.percentile(scores[k, :, k], 95)) for k in range(DIGITS))
+
+
+def _finite(values: Array) -> Array:
+    """float32 without NaN and infinity: what a student's picture holds must not reach the report as such."""
+    return np.nan_to_num(values.astype(np.float32), nan=0, posinf=HUGE, neginf=-HUGE)

@@ -27,6 +27,10 @@ def judge_saved(work: Work) -> Verdict:
         problem = entry.problem or "it holds something else"
         return Verdict.failed("NOT_A_STATE_DICT", f"Expected a state_dict in {WEIGHTS_FILE}; {problem}.")
     tensors = work.notebook.file_tensors(WEIGHTS_FILE)
+    if any(one.event.class_name == BETTER and _holds(one, tensors) for one in work.models("saved", "end")):
+        # Whatever its shapes: what is wrong with the network itself costs points in its architecture, not here again.
+        message = f"{WEIGHTS_FILE} holds the {len(tensors)} tensors of your {BETTER}, equal to the model's bit for bit."
+        return Verdict.passed(message)
     return _wrong_content(tensors) or _compare_with_live(work, tensors)
 
 

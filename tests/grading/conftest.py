@@ -58,7 +58,7 @@ def lab(tmp_path: Path) -> Lab:
                     "title": "A",
                     "tasks": [*tasks, {"id": "essay", "kind": "written", "title": "Essay"}],
                 },
-                {"file": "b.ipynb", "title": "B", "tasks": []},
+                {"file": "b.ipynb", "title": "B", "tasks": [{"id": "other", "kind": "code", "title": "Task other"}]},
             ],
             "checks": [{"title": one["id"], "category": "answer", **one} for one in checks],
             "root": tmp_path,
@@ -72,6 +72,7 @@ def evidence(tmp_path: Path, lab: Lab) -> EvidenceFolder:
     folder = EvidenceFolder(tmp_path / "evidence", lab)
     folder["a.ipynb"].answer("first")
     folder["a.ipynb"].answer("second")
+    folder["b.ipynb"].answer("other")
     return folder
 
 

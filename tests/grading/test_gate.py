@@ -52,6 +52,14 @@ def test_untouched_tasks_are_not_attempted(grade: Grade, evidence: EvidenceFolde
     assert first_of(graded, "a/two").outcome is Outcome.PASSED
 
 
+def test_given_code_alone_earns_nothing(grade: Grade, evidence: EvidenceFolder) -> None:
+    """A check without tasks marks given code: it is not attempted where the whole notebook is as it was given out."""
+    evidence["b.ipynb"].answers["other"]["touched"] = False
+    check = first_of(grade(), "b/none")
+    assert check.outcome is Outcome.NOT_ATTEMPTED
+    assert "b.ipynb" in check.message
+
+
 def test_a_manual_answer_goes_to_a_person(grade: Grade, evidence: EvidenceFolder) -> None:
     """A touched answer is reviewed with its text and no points; an untouched one was not attempted."""
     assert first_of(grade(), "a/essay").outcome is Outcome.NOT_ATTEMPTED

@@ -145,9 +145,8 @@ def test_an_interruption_goes_through(grade: Grade) -> None:
 
 def test_lost_evidence_costs_nothing(lab: Lab, tmp_path: Path) -> None:
     """Without evidence.json, which is ours, every check is a harness error."""
-    graded = grade_evidence(tmp_path, lab, profile="quick", submission_notes=("a note",))
+    graded = grade_evidence(tmp_path, lab, profile="quick")
     assert {check.outcome for check in graded.checks} == {Outcome.HARNESS_ERROR}
-    assert graded.notes == ("a note",)
 
 
 def test_an_unknown_profile_is_a_usage_error(lab: Lab, tmp_path: Path) -> None:
@@ -180,7 +179,7 @@ def test_students_are_graded_one_after_the_other(
         assert check_of(graded).message == str(value)
 
 
-def test_whose_weights_were_used_is_told(grade: Grade, evidence: EvidenceFolder) -> None:
-    """A file that was not the run's own is named in a note."""
-    evidence["b.ipynb"].run["handoffs"] = {"w.bin": "reference"}
-    assert grade().notes == ("b.ipynb ran on the reference's w.bin, because the run left no usable one.",)
+def test_notes_of_the_run_reach_the_mark(grade: Grade, evidence: EvidenceFolder) -> None:
+    """What the run says to everybody, whose weights were used for instance, comes first among the notes."""
+    evidence.notes = ["b.ipynb was run on the lab's own w.bin."]
+    assert grade().notes == ("b.ipynb was run on the lab's own w.bin.",)
