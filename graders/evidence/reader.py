@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
 
-from graders.errors import EvidenceError
+from graders.errors import EvidenceError, HarnessError
 from graders.evidence.schema import (
     Answers,
     Drawing,
@@ -71,8 +71,10 @@ def strict_json(data: bytes, name: str) -> Any:
     try:
         value = json.loads(data, object_pairs_hook=no_duplicates, parse_constant=no_constant, parse_float=finite)
         return _without_halves(value) if _HALF.search(data) else value
-    except ValueError as error:  # not UTF-8, not JSON, or a number of more digits than Python reads
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise EvidenceError(f"{name}: not JSON: {error}") from error
+    except ValueError as error:  # sys.int_info.default_max_str_digits
+        raise EvidenceError(f"{name}: a number is too long to be one") from error
     except RecursionError as error:
         raise EvidenceError(f"{name}: nested too deep") from error
 
@@ -169,9 +171,15 @@ class NotebookEvidence:
 
     @cached_property
     def journal(self) -> Journal:
-        """What the harness saw; empty where the notebook was not run."""
+        """What the harness saw; empty where the notebook was not run.
+
+        Raises:
+            HarnessError: there is none, though the notebook was run: the journal is ours.
+        """
         if self.folder is None:
             return Journal(notebook=self.run.name)
+        if not (self.folder / "journal.json").is_file():
+            raise HarnessError(f"the journal of {self.run.name} is lost; the notebook must be run again")
         return read_record(self.folder / "journal.json", Journal)
 
     @cached_property

@@ -111,7 +111,13 @@ def sentences(rows: Sequence[Row]) -> tuple[str, ...]:
         elif row.status == "extra" and not row.moved and row.found:
             found.append(f"your network has an extra {_extra(row.found)}{_after(rows, place, namer)}")
         place += group
-    return tuple(found)
+    return tuple(_sentence(one, namer) for one in found)
+
+
+def _sentence(text: str, namer: Namer) -> str:
+    """A capital at the start, unless that is a layer's name, which is kept as its author writes it; a full stop."""
+    is_name = text.partition(" ")[0] in {one.module for one in namer.found}
+    return f"{text if is_name else text[0].upper() + text[1:]}."
 
 
 def _extra(one: Stage) -> str:
@@ -141,7 +147,7 @@ def _missing(rows: Sequence[Row], place: int, count: int, namer: Namer) -> str:
     if follower is None:
         rest = "yours ends there"
     else:
-        rest = f"yours goes straight to {namer.name(follower) if follower.module else words(follower)}"
+        rest = f"yours goes straight {'into' if 'pool' in follower.kind else 'to'} {namer.name(follower) if follower.module else words(follower)}"
     start = _after(rows, place, namer).strip()
     return f"{start} {listed} {'is' if count == 1 else 'are'} expected; {rest}"
 

@@ -89,8 +89,6 @@ def _parse(data: bytes, name: str) -> Any:
         return strict_json(data, name)
     except EvidenceError as error:
         raise UnreadableNotebook(_fault(data, name, error)) from error
-    except ValueError as error:
-        raise UnreadableNotebook(f"{name} holds a number that is too long to be one.") from error
 
 
 def _fault(data: bytes, name: str, error: EvidenceError) -> str:

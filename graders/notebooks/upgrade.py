@@ -6,7 +6,6 @@ Source of the formats: the JSON schemas of nbformat, https://nbformat.readthedoc
 """
 
 import hashlib
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -57,7 +56,7 @@ class _Notes:
                 self.strange[key] = None
 
     def done(self) -> tuple[str, ...]:
-        strange = [_scrub(key)[:40] for key in self.strange]
+        strange = [key[:40] for key in self.strange]
         more = [f"fields that the notebook format does not know were left out: {', '.join(strange[:8])}"]
         return (*self.sentences, *(more if strange else ()))
 
@@ -139,7 +138,7 @@ def _cell(raw: Any, number: int, notes: _Notes) -> dict[str, Any]:
             notes.add("a cell of a kind that notebooks do not have was read as raw text")
     pictures = raw.get("attachments")
     if isinstance(pictures, dict) and cell["cell_type"] != "code":
-        cell["attachments"] = {_scrub(name): _mime_bundle(bundle) for name, bundle in pictures.items()}
+        cell["attachments"] = {name: _mime_bundle(bundle) for name, bundle in pictures.items()}
     return cell
 
 
@@ -184,7 +183,7 @@ def _mime_bundle(raw: Any) -> dict[str, Any]:
     for mime, value in raw.items() if isinstance(raw, dict) else ():
         kept = _plain(value) if JSON_MIME.fullmatch(mime) else _text(value)
         if kept is not None:
-            bundle[_scrub(mime)] = kept
+            bundle[mime] = kept
     return bundle
 
 
@@ -198,7 +197,7 @@ def _cell_metadata(raw: Any, notes: _Notes) -> dict[str, Any]:
         kept["nbgrader"] = _plain(raw["nbgrader"])
     if isinstance(raw.get("tags"), list):
         kept["tags"] = list(
-            dict.fromkeys(_scrub(tag) for tag in raw["tags"] if isinstance(tag, str) and tag and "," not in tag)
+            dict.fromkeys(tag for tag in raw["tags"] if isinstance(tag, str) and tag and "," not in tag)
         )
     return kept
 
@@ -212,10 +211,10 @@ def _notebook_metadata(raw: Any, notes: _Notes) -> dict[str, Any]:
     kernel, language = raw.get("kernelspec"), raw.get("language_info")
     if isinstance(kernel, dict) and all(isinstance(kernel.get(key), str) for key in ("name", "display_name")):
         kept["kernelspec"] = {
-            key: _scrub(kernel[key]) for key in ("name", "display_name", "language") if isinstance(kernel.get(key), str)
+            key: kernel[key] for key in ("name", "display_name", "language") if isinstance(kernel.get(key), str)
         }
     if isinstance(language, dict) and isinstance(language.get("name"), str):
-        kept["language_info"] = {"name": _scrub(language["name"])}
+        kept["language_info"] = {"name": language["name"]}
     return kept
 
 
@@ -252,22 +251,15 @@ def _text(value: Any) -> str | None:
     """Text, or the joined lines of a list of text; None for anything else."""
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         value = "".join(value)
-    return _scrub(value) if isinstance(value, str) else None
-
-
-def _scrub(text: str) -> str:
-    """Half a surrogate pair can stand in JSON but not in a UTF-8 file: it becomes a question mark in a diamond."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value if isinstance(value, str) else None
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """JSON that can be written again: no half characters, no infinity (1e999), not too deep."""
+    """JSON that is not too deep to be written again."""
     if depth > MAX_DEPTH:
         raise MalformedError(f"it is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, dict):
-        return {_scrub(key): _plain(one, depth + 1) for key, one in value.items()}
+        return {key: _plain(one, depth + 1) for key, one in value.items()}
     if isinstance(value, list):
         return [_plain(one, depth + 1) for one in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return _scrub(value) if isinstance(value, str) else value
+    return value

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from graders.errors import EvidenceError
+from graders.errors import EvidenceError, HarnessError
 from graders.evidence import (
     Answers,
     Evidence,
@@ -198,3 +198,11 @@ def test_half_of_an_emoji_becomes_a_replacement_character() -> None:
     """Text cut in the middle of a UTF-16 pair can be read, and written again as UTF-8; whole pairs stay."""
     value = strict_json(b'{"a\\ud83d": ["\\ud83d\\ude42 ok", "cut \\uD83D", 1]}', "answers.json")
     assert value == {"a\ufffd": ["🙂 ok", "cut \ufffd", 1]}
+
+
+def test_a_lost_journal_is_our_fault(tmp_path: Path) -> None:
+    """The journal is written by the harness: without it the student is blamed for nothing."""
+    run = NotebookRun(name="a.ipynb", status="complete", message="", folder="a")
+    (tmp_path / "a").mkdir()
+    with pytest.raises(HarnessError, match=r"a\.ipynb"):
+        _ = NotebookEvidence(run, tmp_path).journal

@@ -55,19 +55,19 @@ GOLDEN = [
         without(4),
         "MISSING_ACTIVATION",
         12,
-        ["after conv2 (15 maps, 3x3) a ReLU is expected; yours goes straight to max pooling 2x2"],
+        ["After conv2 (15 maps, 3x3) a ReLU is expected; yours goes straight into max pooling 2x2."],
     ),
     (
         without(9),
         "MISSING_ACTIVATION",
         12,
-        ["after fc1 (128 outputs) a ReLU is expected; yours goes straight to fc2 (50 outputs)"],
+        ["After fc1 (128 outputs) a ReLU is expected; yours goes straight to fc2 (50 outputs)."],
     ),
     (
         changed(3, "conv 15 5x5"),
         "WRONG_STAGE",
         12.5,
-        ["conv2 has kernel 5x5 where 3x3 is expected, so its output is 8x8 where 10x10 is expected"],
+        ["conv2 has kernel 5x5 where 3x3 is expected, so its output is 8x8 where 10x10 is expected."],
     ),
     (
         changed(0, "conv 20 5x5 padding 2"),
@@ -75,57 +75,57 @@ GOLDEN = [
         12.5,
         [
             "conv1 has 20 maps where 30 are expected and padding 2x2 where 0x0 is expected, "
-            "so its output is 28x28 where 24x24 is expected"
+            "so its output is 28x28 where 24x24 is expected."
         ],
     ),
-    (changed(6, "dropout 0.5"), "WRONG_STAGE", 12.5, ["dropout has rate 0.5 where 0.2 is expected"]),
-    (changed(10, "linear 64"), "WRONG_STAGE", 12.5, ["fc2 has 64 outputs where 50 are expected"]),
+    (changed(6, "dropout 0.5"), "WRONG_STAGE", 12.5, ["Dropout has rate 0.5 where 0.2 is expected."]),
+    (changed(10, "linear 64"), "WRONG_STAGE", 12.5, ["fc2 has 64 outputs where 50 are expected."]),
     (
         changed(4, "sigmoid"),
         "WRONG_STAGE",
         12,
-        ["after conv2 (15 maps, 3x3) a ReLU is expected; yours has a sigmoid there"],
+        ["After conv2 (15 maps, 3x3) a ReLU is expected; yours has a sigmoid there."],
     ),
     (
         changed(5, "avg_pool 2x2"),
         "WRONG_STAGE",
         12,
-        ["after the ReLU after conv2 max pooling 2x2 is expected; yours has average pooling 2x2 there"],
+        ["After the ReLU after conv2 max pooling 2x2 is expected; yours has average pooling 2x2 there."],
     ),
     (
         changed(2, "max_pool 3x3"),
         "WRONG_STAGE",
         12.5,
         [
-            "the max pooling after the ReLU after conv1 has kernel 3x3 where 2x2 is expected, "
-            "so its output is 8x8 where 12x12 is expected"
+            "The max pooling after the ReLU after conv1 has kernel 3x3 where 2x2 is expected, "
+            "so its output is 8x8 where 12x12 is expected."
         ],
     ),
     (
-        [*LINES, "relu"],
+        [*LINES, "relu."],
         "EXTRA_STAGE",
         12,
-        ["your network has an extra ReLU after fc3 (10 outputs)"],
+        ["Your network has an extra ReLU after fc3 (10 outputs)."],
     ),
     (
         [*LINES[:4], "batch_norm", *LINES[4:]],
         "EXTRA_STAGE",
         12,
-        ["your network has an extra batch normalisation after conv2 (15 maps, 3x3)"],
+        ["Your network has an extra batch normalisation after conv2 (15 maps, 3x3)."],
     ),
     (
         [*without(6)[:9], "dropout 0.2", *without(6)[9:]],
         "WRONG_ORDER",
         12,
-        ["after the second max pooling 2x2 dropout with rate 0.2 is expected; yours comes after the ReLU after fc1"],
+        ["After the second max pooling 2x2 dropout with rate 0.2 is expected; yours comes after the ReLU after fc1."],
     ),
     (
         without(10, 11, 12),
         "MISSING_STAGE",
         10,
         [
-            "after the ReLU after fc1 a linear layer with 50 outputs, a ReLU and a linear layer with 10 outputs "
-            "are expected; yours ends there"
+            "After the ReLU after fc1 a linear layer with 50 outputs, a ReLU and a linear layer with 10 outputs "
+            "are expected; yours ends there."
         ],
     ),
     (
@@ -133,8 +133,8 @@ GOLDEN = [
         "MISSING_STAGE",
         10,
         [
-            "at the start a convolution with 30 maps, 5x5, a ReLU and max pooling 2x2 are expected; "
-            "yours goes straight to conv1 (15 maps, 3x3)"
+            "At the start a convolution with 30 maps, 5x5, a ReLU and max pooling 2x2 are expected; "
+            "yours goes straight to conv1 (15 maps, 3x3)."
         ],
     ),
     (
@@ -142,8 +142,8 @@ GOLDEN = [
         "MISSING_ACTIVATION",
         11,
         [
-            "after conv2 (15 maps, 3x3) a ReLU is expected; yours goes straight to max pooling 2x2",
-            "after the second max pooling 2x2 dropout with rate 0.2 is expected; yours goes straight to flattening",
+            "After conv2 (15 maps, 3x3) a ReLU is expected; yours goes straight into max pooling 2x2",
+            "After the second max pooling 2x2 dropout with rate 0.2 is expected; yours goes straight to flattening.",
         ],
     ),
 ]
@@ -170,7 +170,7 @@ def test_nothing_at_all() -> None:
     """An empty network has no share, and its first missing stage is named."""
     found = compare(SPEC, ())
     assert found.share == 0
-    assert found.sentences[0].startswith("at the start a convolution with 30 maps, 5x5, a ReLU")
+    assert found.sentences[0].startswith("At the start a convolution with 30 maps, 5x5, a ReLU")
 
 
 def test_nothing_expected() -> None:

@@ -13,6 +13,7 @@ from .colab import offer_colab
 from .datasets import redirect_datasets
 from .devices import run_on_cpu
 from .plotting import mend_subplots
+from .progress import mend_progress_bars, offer_torchbearer_magic
 from .shell import mend_shell
 
 TABLE: dict[str, Callable[[Session, Patches], None]] = {
@@ -23,6 +24,7 @@ TABLE: dict[str, Callable[[Session, Patches], None]] = {
     "wheel.pep425tags, gone since wheel 0.35": mend_wheel_tags,
     "torch.load reads whole modules again, as before torch 2.6": mend_torch_load,
     "whole floats among the arguments of subplot, refused since matplotlib 3.5": mend_subplots,
+    "progress bars for notebooks, which need ipywidgets, become plain ones": mend_progress_bars,
 }
 
 
@@ -32,3 +34,4 @@ def install_shims(session: Session, patches: Patches, shell: Any = None) -> None
         install(session, patches)
     if shell is not None:
         mend_shell(session, patches, shell)
+        offer_torchbearer_magic(patches, shell)
