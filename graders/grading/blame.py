@@ -3,6 +3,9 @@
 The first faulty cell that explains it is named. A cell that stopped because a name is not defined passes the
 blame on to the earlier faulty cell that would have defined that name: a syntax error in the cell of a class
 explains every NameError below it.
+
+A check's own work is its last task: what its earlier tasks lack, or an error in one of their cells, is a prerequisite
+that is missing and blocks the check.
 """
 
 import re
@@ -15,11 +18,13 @@ from graders.records import CellRef, Verdict
 MAX_ERROR_TEXT = 200
 ENDINGS = {
     "timeout": ("TIME_LIMIT", "ran past the time limit"),
-    "exit": ("INCOMPLETE", "ended the notebook's run"),
+    "exit": ("INCOMPLETE", "ended the notebook's run (SystemExit: sys.exit or exit was called)"),
     "crashed": ("CRASHED", "crashed the kernel"),
     "output-limit": ("OUTPUT_LIMIT", "printed more than is allowed"),
 }
 _UNDEFINED = re.compile(r"name '(\w+)' is not defined")
+# "(3483332297.py, line 13)", "(<string>, line 1)": how a SyntaxError's own words end. The file is one of the kernel's.
+_PLACE = re.compile(r"\s*\((?:<[^<>]*>|[^\s()]+), line (\d+)\)$")
 
 
 @dataclass(frozen=True)
@@ -36,19 +41,20 @@ def explain(missing: MissingError, work: Work) -> Verdict:
     """Turn something missing into a verdict.
 
     Returns:
-        `not-attempted` where a task of the check was left as in the template, `failed` where the check's own cell
-        is at fault or nobody is, else `blocked`, naming the cell.
+        `not-attempted` where the check's own task was left as in the template, `failed` where its cell is at fault
+        or nobody is, else `blocked`, naming the cell.
     """
-    if untouched := work.untouched():
+    untouched = work.untouched()
+    if work.own_task in untouched:
         titles = ", ".join(work.lab.task(task).title for task in untouched)
         return Verdict.not_attempted(f"Expected {missing.what}; nothing was handed in for: {titles}.")
-    blame = _culprit(missing, work)
+    blame = _left(untouched, work) or _culprit(missing, work)
     if blame is None:
         hint = f" {missing.hint}" if missing.hint else ""
         message = f"Expected {missing.what}; the run of {work.notebook.run.name} left none.{hint}"
         return Verdict.failed("EVIDENCE_MISSING", message, cell=work.whereabouts())
     message = f"Expected {missing.what}, but {blame.said}."
-    if blame.reference and blame.reference.task in work.check.tasks and blame.reference.task is not None:
+    if blame.reference and blame.reference.task is not None and blame.reference.task == work.own_task:
         return Verdict.failed(blame.code or "CELL_ERROR", message, cell=blame.reference)
     return Verdict.blocked(blame.code or "BLOCKED", message, cell=blame.reference)
 
@@ -59,15 +65,29 @@ def described(cell: JournalCell) -> str:
         return f"cell [{cell.number}] {ENDINGS[cell.status][1]}"
     if cell.error is None:
         return f"cell [{cell.number}] stopped with an error"
-    value = " ".join(cell.error.value.split())[:MAX_ERROR_TEXT]
-    line = f" (line {cell.error.line})" if cell.error.line else ""
+    words = " ".join(cell.error.value.split())
+    place = _PLACE.search(words)
+    number = cell.error.line or (place and place[1])
+    value = _PLACE.sub("", words).rstrip(".")
+    value = value if len(value) <= MAX_ERROR_TEXT else f"{value[:MAX_ERROR_TEXT]}..."
+    line = f" (line {number})" if number else ""
     return f"cell [{cell.number}] stopped with {cell.error.name}{': ' if value else ''}{value}{line}"
+
+
+def _left(untouched: tuple[str, ...], work: Work) -> Blame | None:
+    """The first earlier task of the check whose cell is as in the template."""
+    task = next((one for one in untouched if work.answer(one).found), None)
+    if task is None:
+        return None
+    where = CellRef(notebook=work.notebook.run.name, number=work.answer(task).number, task=task)
+    return Blame("", f"the task before it, {work.lab.task(task).title}, was left as in the template", None, where)
 
 
 def _culprit(missing: MissingError, work: Work) -> Blame | None:
     own = work.own_cells()
     faulty = [cell for cell in work.cells if _is_faulty(cell)]
-    if ours := [cell for cell in faulty if cell in own]:
+    last = [cell for cell in faulty if cell.task is not None and cell.task == work.own_task]
+    if ours := last or [cell for cell in faulty if cell in own]:
         return _root(ours[0], faulty, work)
     if any(cell.status == "not-run" for cell in own or work.cells):
         return _ending(work)

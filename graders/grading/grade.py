@@ -153,9 +153,14 @@ def _check(spec: CheckSpec, verdict: Verdict) -> Check:
 
 
 def _notes(evidence: Evidence) -> Iterator[str]:
+    """What was mended or capped, each sentence once with the notebooks that it is about."""
+    told: dict[str, list[str]] = {}
     for name, notebook in evidence.notebooks.items():
         try:
             shims = notebook.shims
         except EvidenceError as error:
-            shims = (f"what was mended is not known ({error})",)
-        yield from (f"{name}: {shim}" for shim in shims)
+            shims = (f"What was mended is not known ({error}).",)
+        for shim in shims:
+            told.setdefault(shim, []).append(name)
+    for shim, names in told.items():
+        yield f"{', '.join(names)}: {shim}"

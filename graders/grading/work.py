@@ -72,6 +72,11 @@ class Work:
         """The check's written answers, joined by a blank line."""
         return "\n\n".join(self.answer(task).text for task in self.check.tasks).strip()
 
+    @property
+    def own_task(self) -> str | None:
+        """The task that is the check's own work, its last; those before it are prerequisites."""
+        return self.check.tasks[-1] if self.check.tasks else None
+
     def untouched(self) -> tuple[str, ...]:
         """The check's tasks that were left as in the template, or have no cell at all."""
         return tuple(task for task in self.check.tasks if not self.answer(task).touched)
@@ -148,10 +153,10 @@ class Work:
         return CellRef(notebook=self.notebook.run.name, number=cell.number, task=cell.task, line=line)
 
     def whereabouts(self) -> CellRef | None:
-        """Where the check's work is, or would be: the cell of its first task that has one."""
-        if own := self.own_cells():
+        """Where the check's work is, or would be: the cell of its last task that has one."""
+        if own := sorted(self.own_cells(), key=lambda cell: cell.task != self.own_task):
             return CellRef(notebook=self.notebook.run.name, number=own[0].number, task=own[0].task)
-        for task in self.check.tasks:
+        for task in reversed(self.check.tasks):
             answer = self.answer(task)
             if answer.found:
                 return CellRef(notebook=self.notebook.run.name, number=answer.number, task=task)

@@ -75,7 +75,16 @@ def trained(work: Work, class_name: str) -> tuple[Found, ...]:
 
 
 def reloaded(work: Work) -> Found:
-    """The network of part 2 or 3 that the saved weights were loaded into, at its last event.
+    """The network of part 2 or 3 that the saved weights were loaded into last.
+
+    Raises:
+        MissingError: none was loaded.
+    """
+    return all_reloaded(work)[0]
+
+
+def all_reloaded(work: Work) -> tuple[Found, ...]:
+    """The networks that weights were loaded into, the last one first, at most `LATEST`.
 
     Raises:
         MissingError: none was loaded.
@@ -87,7 +96,7 @@ def reloaded(work: Work) -> Found:
         raise MissingError(
             f"a {BETTER} with the weights of {WEIGHTS_FILE} loaded", (BETTER, "load_state_dict", WEIGHTS_FILE), hint
         )
-    return named[-1]
+    return tuple(reversed(named))[:LATEST]
 
 
 def takes_images(found: Found) -> bool:

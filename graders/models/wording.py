@@ -147,7 +147,8 @@ def _missing(rows: Sequence[Row], place: int, count: int, namer: Namer) -> str:
     if follower is None:
         rest = "yours ends there"
     else:
-        rest = f"yours goes straight {'into' if 'pool' in follower.kind else 'to'} {namer.name(follower) if follower.module else words(follower)}"
+        way = "into" if "pool" in follower.kind else "to"
+        rest = f"yours goes straight {way} {namer.name(follower) if follower.module else words(follower)}"
     start = _after(rows, place, namer).strip()
     return f"{start} {listed} {'is' if count == 1 else 'are'} expected; {rest}"
 

@@ -48,6 +48,12 @@ class Stage(Detail):
     found: str | None = None
 
 
+class Sentences(Detail):
+    """What is different about the stages, first difference first."""
+
+    sentences: Annotated[Sequence[str], Field(max_length=100)]
+
+
 class Accuracy(Detail):
     """The recomputed accuracy, the bar it is held against, and what the notebook claims."""
 
@@ -143,6 +149,7 @@ class Visuals:
 
     title: str
     stages: tuple[Stage, ...] = ()
+    differences: tuple[str, ...] = ()
     accuracy: Accuracy | None = None
     confusion: Confusion | None = None
     digits: tuple[DigitView, ...] = ()
@@ -160,6 +167,7 @@ def visuals(title: str, details: dict[str, Any], lab: Lab) -> Visuals:
     """Read what the details of one check hold."""
     problems: list[str] = []
     stages = _many(details, "stages", Stage, problems)
+    sentences = _one(details, "sentences", Sentences, problems)
     accuracy = _one(details, "accuracy", Accuracy, problems)
     confusion = _one(details, "confusion", Confusion, problems)
     digits = _one(details, "digits", Digits, problems)
@@ -167,6 +175,7 @@ def visuals(title: str, details: dict[str, Any], lab: Lab) -> Visuals:
     return Visuals(
         title=title,
         stages=stages,
+        differences=tuple(sentences.sentences) if sentences else (),
         accuracy=accuracy,
         confusion=confusion,
         digits=tuple(DigitView(one, _picture(one.file, lab)) for one in digits.digits) if digits else (),

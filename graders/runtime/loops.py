@@ -202,7 +202,7 @@ class Loops(Spy):
             note.cut += 1
             self.notes.tell(
                 f"Training by hand was capped at {cap} passes over the data by this profile: "
-                f"in cell [{self.session.execution_count}] every further pass gave one batch only."
+                "every further pass gave one batch only."
             )
 
     # --- evidence -------------------------------------------------------------------------------------

@@ -164,8 +164,7 @@ class Trials(Spy):
         if epochs <= allowed:
             return None
         self.notes.tell(
-            f"Training was capped at {cap} epochs by this profile: "
-            f"cell [{self.session.execution_count}] asked Trial.run for {int(epochs)}."
+            f"Training was capped at {cap} epochs by this profile, where Trial.run was asked for {int(epochs)}."
         )
         return allowed
 

@@ -48,14 +48,53 @@ def test_an_undefined_name_that_nobody_would_define_is_ones_own(grade: Grade, ev
     assert "cell [2]" in check.message
 
 
-def test_the_root_in_another_task_of_the_check_fails_it(grade: Grade, evidence: EvidenceFolder) -> None:
-    """Where the cell to blame answers a task of the same check, the check has failed and is not blocked."""
+def test_the_root_in_an_earlier_task_of_the_check_blocks_it(grade: Grade, evidence: EvidenceFolder) -> None:
+    """A check's own work is its last task: the cell of an earlier one is a prerequisite, as for any other check."""
     book = evidence["a.ipynb"]
     book.cell("class Net(Module)\n  pass", task="first", error="SyntaxError: expected ':'")
     book.cell("Net()", task="second", error="NameError: name 'Net' is not defined")
+    graded = grade(one=MISSING, two=MISSING)
+    check = first_of(graded, "a/two")
+    assert (check.outcome, check.code) == (Outcome.BLOCKED, "BLOCKED")
+    assert check.cell is not None
+    assert (check.cell.number, check.cell.task) == (1, "first")
+    assert first_of(graded).outcome is Outcome.FAILED
+
+
+def test_ones_own_error_counts_before_an_earlier_tasks(grade: Grade, evidence: EvidenceFolder) -> None:
+    """Where the cells of both tasks stopped for reasons of their own, the last task's is named."""
+    book = evidence["a.ipynb"]
+    book.cell("class Net: ...\nprint(x)", task="first", error="NameError: name 'x' is not defined")
+    book.cell("Net().fit()", task="second", error="ValueError: no data")
     check = first_of(grade(two=MISSING), "a/two")
     assert (check.outcome, check.code) == (Outcome.FAILED, "CELL_ERROR")
-    assert "cell [1]" in check.message
+    assert "cell [2]" in check.message
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("SyntaxError: '(' was never closed (3483332297.py, line 1)", "SyntaxError: '(' was never closed (line 1)."),
+        ("SyntaxError: invalid syntax (<string>, line 1)", "SyntaxError: invalid syntax (line 1)."),
+        ("ValueError: see the manual (page 3).", "ValueError: see the manual (page 3) (line 1)."),
+        (f"ValueError: {'x' * 300}", f"ValueError: {'x' * 200}... (line 1)."),
+    ],
+)
+def test_an_error_names_its_line_once(grade: Grade, evidence: EvidenceFolder, error: str, said: str) -> None:
+    """The kernel's own name for a cell means nothing to a student, and the line is told once."""
+    evidence["a.ipynb"].cell("fit()", task="first", error=error)
+    assert first_of(grade(MISSING)).message == f"Expected a trained Net, but cell [1] stopped with {said}"
+
+
+def test_a_run_that_was_ended_says_how(grade: Grade, evidence: EvidenceFolder) -> None:
+    """Who called exit reads that it was called, and where."""
+    book = evidence["a.ipynb"]
+    book.cell("pass")
+    book.journal |= {"stop": "INCOMPLETE", "stop_cell": book.cell("exit()", status="exit")}
+    book.cell("fit()", task="first", status="not-run")
+    assert first_of(grade(MISSING)).message == (
+        "Expected a trained Net, but cell [2] ended the notebook's run (SystemExit: sys.exit or exit was called)."
+    )
 
 
 def test_an_untouched_stub_blocks_what_runs_into_it(grade: Grade, evidence: EvidenceFolder) -> None:
@@ -71,12 +110,22 @@ def test_an_untouched_stub_blocks_what_runs_into_it(grade: Grade, evidence: Evid
     assert check.cell.task == "second"
 
 
-def test_an_untouched_task_of_the_check_itself_is_not_attempted(grade: Grade, evidence: EvidenceFolder) -> None:
-    """What is missing because one of the check's own tasks was left was not attempted."""
-    evidence["a.ipynb"].answers["first"]["touched"] = False
+def test_the_checks_own_task_left_alone_is_not_attempted(grade: Grade, evidence: EvidenceFolder) -> None:
+    """What is missing because the check's last task was left was not attempted."""
+    evidence["a.ipynb"].answers["second"]["touched"] = False
     check = first_of(grade(two=MISSING), "a/two")
     assert check.outcome is Outcome.NOT_ATTEMPTED
-    assert check.message.endswith("nothing was handed in for: Task first.")
+    assert check.message.endswith("nothing was handed in for: Task second.")
+
+
+def test_an_earlier_task_left_alone_blocks_the_check(grade: Grade, evidence: EvidenceFolder) -> None:
+    """What is missing because an earlier task was left is blocked by it."""
+    evidence["a.ipynb"].answers["first"]["touched"] = False
+    check = first_of(grade(two=MISSING), "a/two")
+    assert check.outcome is Outcome.BLOCKED
+    assert "the task before it, Task first, was left as in the template" in check.message
+    assert check.cell is not None
+    assert check.cell.task == "first"
 
 
 @pytest.mark.parametrize(

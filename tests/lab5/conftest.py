@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from graders.evidence import Evidence, EvidenceIndex, NotebookRun
 from graders.grading import Flags, HeldOut, Work
 from graders.grading.held_out import held_out as read_held_out
 from graders.idx import read_idx
@@ -143,6 +144,22 @@ def flags() -> Flags:
 def book(tmp_path: Path, lab: Lab) -> Callable[[int], NotebookFolder]:
     """Makes the evidence of part 1, 2, 3 or 4."""
     return lambda part: NotebookFolder(tmp_path / "evidence", lab, lab.notebooks[part - 1].file)
+
+
+def evidence_of(*parts: NotebookFolder) -> Evidence:
+    """Notebooks' evidence, written, with the index that ties them together."""
+    index = EvidenceIndex(
+        student="ann",
+        key="k",
+        profile="quick",
+        sandbox="none",
+        notebooks=tuple(NotebookRun.model_validate(one.run) for one in parts),
+    )
+    for one in parts:
+        one.write()
+    root = parts[0].root
+    (root / "evidence.json").write_text(index.model_dump_json(), encoding="utf-8")
+    return Evidence(root)
 
 
 def work_of(lab: Lab, id_: str, notebook: NotebookFolder) -> Work:

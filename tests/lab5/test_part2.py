@@ -17,7 +17,7 @@ from graders.lab5.pictures import digit_images
 from graders.lab5.public import test_part2 as public
 from graders.records import Outcome, Verdict
 from tests.grading.building import NotebookFolder
-from tests.lab5.conftest import BetterCNN, work_of
+from tests.lab5.conftest import AlwaysDropping, BetterCNN, WithoutReLU, evidence_of, work_of
 
 Book = Callable[[int], NotebookFolder]
 FILE = "bettercnn.weights"
@@ -55,9 +55,94 @@ def read(part: NotebookFolder, lab: Lab, learned: BetterCNN) -> list[int]:
 # --- reloading
 
 
-def reload(part: NotebookFolder, lab: Lab) -> Verdict:
-    """The verdict on the reloaded network."""
-    return public.test_reload(work_of(lab, "5.2/reload", part))
+def reload(part: NotebookFolder, lab: Lab, *others: NotebookFolder) -> Verdict:
+    """The verdict on the reloaded network, beside the evidence of other parts."""
+    return public.test_reload(work_of(lab, "5.2/reload", part), evidence_of(part, *others))
+
+
+def loaded_into(book: Book, weights: BetterCNN, network: BetterCNN, *, origin: str = "part") -> NotebookFolder:
+    """Part 2 in which a class of the student's own got these weights."""
+    made = book(2)
+    network.load_state_dict(weights.state_dict())
+    made.run["handoffs"] = {FILE: origin}
+    made.file(FILE, {name: tensor.numpy() for name, tensor in weights.state_dict().items()}, origin=origin)
+    made.event("loaded", network.eval(), name="BetterCNN", detail={"file": FILE, "strict": True})
+    return made
+
+
+def saved_from(book: Book, network: BetterCNN, learned: BetterCNN) -> NotebookFolder:
+    """Part 1 in which a network with the learned weights was saved."""
+    made = book(1)
+    network.load_state_dict(learned.state_dict())
+    made.event("trained", network, name="BetterCNN")
+    made.event("saved", network.eval(), name="BetterCNN", detail={"file": FILE, "kind": "state_dict", "whole": True})
+    return made
+
+
+@pytest.mark.parametrize("kind", [BetterCNN, WithoutReLU, AlwaysDropping])
+def test_the_network_of_part_1_gives_the_same_logits(
+    book: Book, lab: Lab, learned: BetterCNN, kind: type[BetterCNN]
+) -> None:
+    """What is wrong in both parts alike is paid for in part 1; dropout is off."""
+    verdict = reload(loaded_into(book, learned, kind()), lab, saved_from(book, kind(), learned))
+    assert (verdict.outcome, verdict.details["logits"]) == (Outcome.PASSED, "equal bit for bit")
+
+
+def test_a_class_copied_with_an_error_is_another_network(book: Book, lab: Lab, learned: BetterCNN) -> None:
+    """The right weights in a forward that lacks a ReLU keep a part, and the sentence says what is lacking."""
+    verdict = reload(loaded_into(book, learned, WithoutReLU()), lab, saved_from(book, BetterCNN(), learned))
+    assert (verdict.outcome, verdict.code) == (Outcome.PARTIAL, "DIFFERENT_NETWORK")
+    assert verdict.share == pytest.approx(2 / 3)
+    assert "After conv2 (15 maps, 3x3) a ReLU is expected; yours goes straight into max pooling 2x2." in verdict.message
+
+
+def test_dropout_makes_no_other_network(book: Book, lab: Lab, learned: BetterCNN) -> None:
+    """Logits are compared with dropout off."""
+    verdict = reload(loaded_into(book, learned, AlwaysDropping()), lab, saved_from(book, BetterCNN(), learned))
+    assert verdict.outcome is Outcome.PASSED
+
+
+def test_the_class_put_right_in_part_2_costs_nothing(book: Book, lab: Lab, learned: BetterCNN) -> None:
+    """The fault is part 1's, and is paid for there."""
+    verdict = reload(loaded_into(book, learned, BetterCNN()), lab, saved_from(book, WithoutReLU(), learned))
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.details["logits"].startswith("differ")
+
+
+@pytest.mark.parametrize("origin", ["submitted", "reference"])
+def test_weights_of_another_run_are_not_compared(book: Book, lab: Lab, learned: BetterCNN, origin: str) -> None:
+    """Where part 1 did not make the weights, its network is no measure."""
+    part = loaded_into(book, learned, WithoutReLU(), origin=origin)
+    verdict = reload(part, lab, saved_from(book, BetterCNN(), learned))
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.details["logits"].startswith("not compared")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_network_without_graph_is_not_compared(book: Book, lab: Lab, learned: BetterCNN, which: int) -> None:
+    """What could not be exported in either part costs nothing here."""
+    books = [loaded_into(book, learned, BetterCNN()), saved_from(book, BetterCNN(), learned)]
+    for path in (books[which].folder / "models").rglob("graph.json"):
+        path.write_bytes(b"{}")
+    verdict = reload(books[0], lab, books[1])
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.details["logits"].startswith("not compared")
+
+
+def test_each_fault_costs_a_third_and_weights_keep_one(book: Book, lab: Lab, learned: BetterCNN) -> None:
+    """All faults are told; the right weights alone are worth a third."""
+    part = loaded_into(book, learned, WithoutReLU())
+    part.events[0] |= {"training": True, "detail": {"strict": False, "trained_before": True}}
+    verdict = reload(part, lab, saved_from(book, BetterCNN(), learned))
+    assert verdict.share == pytest.approx(1 / 3)
+    assert len(verdict.details["sentences"]) == 4
+
+
+def test_the_best_of_several_loads_counts(book: Book, lab: Lab, learned: BetterCNN) -> None:
+    """A later experiment with strict=False does not spoil a load that was right."""
+    part = loaded_into(book, learned, BetterCNN())
+    part.event("loaded", learned, name="BetterCNN", identity=1, training=True, detail={"strict": False})
+    assert reload(part, lab, saved_from(book, BetterCNN(), learned)).outcome is Outcome.PASSED
 
 
 def test_a_reloaded_network_passes(part: NotebookFolder, lab: Lab) -> None:
@@ -88,7 +173,8 @@ def test_forgetting_eval_costs_a_third(part: NotebookFolder, lab: Lab) -> None:
 
 def test_other_weights_are_not_reloaded(part: NotebookFolder, lab: Lab) -> None:
     """A network that holds other values than the file fails."""
-    part.event("loaded", BetterCNN(), detail=part.events[0]["detail"])
+    detail, part.events[0]["moment"] = part.events[0]["detail"], "evaluated"
+    part.event("loaded", BetterCNN(), identity=1, detail=detail)
     assert (reload(part, lab).outcome, reload(part, lab).code) == (Outcome.FAILED, "WEIGHTS_NOT_RELOADED")
 
 

@@ -102,7 +102,7 @@ GOLDEN = [
         ],
     ),
     (
-        [*LINES, "relu."],
+        [*LINES, "relu"],
         "EXTRA_STAGE",
         12,
         ["Your network has an extra ReLU after fc3 (10 outputs)."],
@@ -142,7 +142,7 @@ GOLDEN = [
         "MISSING_ACTIVATION",
         11,
         [
-            "After conv2 (15 maps, 3x3) a ReLU is expected; yours goes straight into max pooling 2x2",
+            "After conv2 (15 maps, 3x3) a ReLU is expected; yours goes straight into max pooling 2x2.",
             "After the second max pooling 2x2 dropout with rate 0.2 is expected; yours goes straight to flattening.",
         ],
     ),

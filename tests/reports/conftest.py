@@ -155,6 +155,7 @@ def details() -> dict[str, dict[str, Any]]:
     return {
         "a/network": {
             "stages": stages(),
+            "sentences": ["After conv1 a <ReLU> is expected.", "conv2 has 16 maps where 15 are expected."],
             "advice": [{"code": "DROPOUT_ACTIVE_IN_EVAL", "message": "Pass training=self.training to F.dropout."}],
         },
         "a/accuracy": {**accuracy, "confusion": confusion()},

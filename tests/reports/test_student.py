@@ -57,6 +57,7 @@ SAID = [
     "The records of a training are checked against its result.",
     "− missing ReLU –",
     "≠ different conv 15 maps 3x3 conv 16 maps 3x3",
+    "After conv1 a <ReLU> is expected. conv2 has 16 maps where 15 are expected.",
     "894 of 1,000 images are right: 89.4 % ; 82.0 % are needed and reached. Your notebook says 99.1 %",
     "4 for 9 (31×)",
     "shows 1 ✗ network: 7 , wrong you said: 1",

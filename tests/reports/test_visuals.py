@@ -16,7 +16,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=12,
 )
-KEYS = ("stages", "accuracy", "confusion", "digits", "tiles", "advice", "claimed", "threshold")
+KEYS = ("stages", "sentences", "accuracy", "confusion", "digits", "tiles", "advice", "claimed", "threshold")
 
 
 def test_confusion_names_the_most_frequent_mistakes(make_check: Callable[..., Check], lab: Lab) -> None:
@@ -48,6 +48,7 @@ def test_asset_that_is_no_picture_is_not_shown(lab: Lab) -> None:
     [
         {"stages": [{"status": "odd"}]},
         {"stages": "same"},
+        {"sentences": "one"},
         {"accuracy": "0.9"},
         {"accuracy": 1.5},
         {"accuracy": float("nan")},

@@ -49,7 +49,8 @@ def test_passes_beyond_the_cap_give_one_batch(make_lab: Callable[..., Any], tiny
     assert counts == [[3, 3, 1, 1], [1]]
     loops = lab.evidence.trials.loops
     assert [(loop.passes_asked, loop.passes_run, loop.steps) for loop in loops] == [(4, 2, 8), (1, 0, 1)]
-    assert [line for line in lab.evidence.shims if "by hand was capped at 2 passes" in line and "cell [1]" in line]
+    (told,) = lab.evidence.shims
+    assert "by hand was capped at 2 passes" in told
 
 
 def test_another_optimizer_has_its_own_cap(make_lab: Callable[..., Any], tiny: nn.Module, loader: Any) -> None:

@@ -11,11 +11,14 @@ import pytest
 import torch
 import torchbearer
 import torchvision
+import tqdm.notebook
 from PIL import Image
 from torch import nn
 from torchvision.datasets import MNIST
 
+from graders.runtime.patching import Patches
 from graders.runtime.shims.devices import missing_devices
+from graders.runtime.shims.progress import offer_torchbearer_magic
 from graders.runtime.shims.shell import mend_shell, without_downloads
 
 no_gpu = pytest.mark.skipif("cuda" not in missing_devices(), reason="this machine has a GPU")
@@ -177,8 +180,6 @@ class Shell:
 
 def test_the_shell_says_what_it_skipped_and_is_mended_back(lab: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """`!`, `x = !` and `%pip`, then everything as before."""
-    from graders.runtime.patching import Patches
-
     shell, patches = Shell(), Patches()
     before = dict(shell.magics_manager.magics["line"])
     mend_shell(lab.collector.session, patches, shell)
@@ -195,3 +196,35 @@ def test_the_shell_says_what_it_skipped_and_is_mended_back(lab: Any, capsys: pyt
     shell.system("pip")
     assert shell.ran == ["ls", "pip"]
     assert shell.magics_manager.magics["line"] == before
+
+
+def test_bars_for_notebooks_are_plain_without_ipywidgets(lab: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """tqdm's bars for notebooks, and Torchbearer's in notebook mode, work; that is told once."""
+    if tqdm.notebook.IProgress is not None:
+        pytest.skip("ipywidgets is installed: its bars are left alone")
+    torchbearer.magics.set_notebook(True)
+    try:
+        trial = torchbearer.Trial(None, verbose=2).for_steps(2)
+        trial.run(epochs=1)
+    finally:
+        torchbearer.magics.set_notebook(False)
+    assert list(tqdm.notebook.tqdm(range(3), display=False)) == [0, 1, 2]
+    assert list(tqdm.notebook.tnrange(2)) == [0, 1]
+    assert "100%" in capsys.readouterr().err
+    assert [line for line in lab.collector.notes.sentences if "ipywidgets" in line] == [
+        "Progress bars for notebooks were drawn as text: ipywidgets is not installed here."
+    ]
+
+
+def test_torchbearers_magic_is_there_and_is_taken_back() -> None:
+    """`%torchbearer notebook` works although Torchbearer was imported before there was a shell."""
+    shell, patches = Shell(), Patches()
+    offer_torchbearer_magic(patches, shell)
+    try:
+        shell.magics_manager.magics["line"]["torchbearer"]("notebook")
+        assert torchbearer.magics.is_notebook()
+        shell.magics_manager.magics["line"]["torchbearer"]("normal")
+        assert not torchbearer.magics.is_notebook()
+    finally:
+        patches.undo()
+    assert "torchbearer" not in shell.magics_manager.magics["line"]

@@ -67,7 +67,7 @@ def test_the_cap_counts_per_trial_and_keeps_resuming(
     assert lengths == [1, 2, 2]
     runs = lab.evidence.trials.trials[0].runs
     assert [(run.epochs_asked, run.epochs_run) for run in runs] == [(1, 1), (5, 1), (9, 0)]
-    assert [line for line in lab.evidence.shims if "capped at 2 epochs" in line and "cell [2]" in line]
+    assert [line for line in lab.evidence.shims if "capped at 2 epochs" in line]
 
 
 def test_a_loaded_history_does_not_use_up_the_cap(make_lab: Callable[..., Any], tiny: nn.Module, loader: Any) -> None:

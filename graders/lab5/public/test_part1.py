@@ -38,7 +38,7 @@ def test_bettercnn_architecture(notebook: Work, held_out: HeldOut) -> Verdict:
         }
         for row in comparison.rows
     ]
-    details = {"stages": table, "advice": _advice(found, held_out)}
+    details = {"stages": table, "advice": _advice(found, held_out), "sentences": list(comparison.sentences)}
     if comparison.equal and chained.is_chain:
         return Verdict.passed("All thirteen stages are there, in the right order.", **details)
     if comparison.equal:
@@ -56,7 +56,8 @@ def _advice(found: Found, held_out: HeldOut) -> list[dict[str, object]]:
 
 def _sentence(sentences: Sequence[str]) -> str:
     more = len(sentences) - 1
-    return f"{sentences[0]}{f' ({more} more below.)' if more > 0 else ''}"
+    rest = f" {more} more {'difference is' if more == 1 else 'differences are'} listed below." if more else ""
+    return f"{sentences[0]}{rest}"
 
 
 @check("5.1/bettercnn-accuracy")
