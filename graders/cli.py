@@ -196,9 +196,10 @@ def doctor(as_json: bool, data: Path | None, lab_file: Path) -> None:
         click.echo(json.dumps({"ok": all(f.ok for f in findings), "findings": [f.model_dump() for f in findings]}))
     else:
         for finding in findings:
-            click.echo(f"{'ok     ' if finding.ok else 'PROBLEM'}  {finding.what}: {finding.found}")
+            word = "PROBLEM" if not finding.ok else "note" if finding.remedy else "ok"
+            click.echo(f"{word:8} {finding.what}: {finding.found}")
             if finding.remedy:
-                click.echo(f"         {'->' if not finding.ok else 'note:'} {finding.remedy}")
+                click.echo(f"{'':8} -> {finding.remedy}")
     if not all(finding.ok for finding in findings):
         sys.exit(OPERATOR_ERROR)
 

@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -55,7 +56,7 @@ def run_job(job: Job, mark: str, check: Callable[[], None], announce: Callable[[
             end_run(process, mark)
             if process.stdout is not None:
                 process.stdout.close()
-    return _report(job, log, in_time)
+    return _report(job, log, process.returncode if in_time else None)
 
 
 def _follow(
@@ -99,13 +100,26 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-def _report(job: Job, log: Path, in_time: bool) -> RunReport:
-    said = log.read_text(encoding="utf-8", errors="replace").strip()[-LOG_CHARACTERS:]
-    if not in_time:
+def _report(job: Job, log: Path, status: int | None) -> RunReport:
+    """The runner's report; `status` is its exit status, None where it did not end in time."""
+    if status is None:
         fault = "the process that runs the notebook did not end by itself"
     else:
         try:
             return read_record(job.report, RunReport)
         except EvidenceError:
-            fault = f"the process that runs the notebook broke down: {said or 'it said nothing'}"
+            fault = f"the process that runs the notebook {_broke_down(status, log)}"
     return RunReport(journal=Journal(notebook=job.notebook), fault=fault)
+
+
+def _broke_down(status: int, log: Path) -> str:
+    if status < 0:
+        names = {-one: one.name for one in signal.Signals}
+        name = names.get(status, f"signal {-status}")
+        return f"was ended by {name}: there was too little memory, or a cell of the notebook did it"
+    try:
+        said = log.read_text(encoding="utf-8", errors="replace").strip()[-LOG_CHARACTERS:]
+    except OSError as error:
+        # No sandbox: the notebook can remove the folder that the log lies in.
+        said = f"its log cannot be read ({error.strerror})"
+    return f"broke down: {said or 'it said nothing'}"

@@ -13,6 +13,8 @@ def finish_code(job: Job) -> str:
     Returns:
         Code for the kernel. Nothing in it tells where the pictures came from.
     """
+    # The notebook may have removed the folder that it ran in.
+    job.work.mkdir(parents=True, exist_ok=True)
     calls = []
     for number, probe in enumerate(job.probes):
         folder = Path(tempfile.mkdtemp(prefix=f"pictures-{number}-", dir=job.work))

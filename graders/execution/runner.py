@@ -36,6 +36,8 @@ def main(path: Path) -> None:
     path.unlink()
     try:
         report, executed = run_notebook(job, _announce)
+        # The notebook may have removed whatever lies above the folder that it ran in.
+        job.report.parent.mkdir(parents=True, exist_ok=True)
         if executed is not None:
             write_notebook(executed, job.executed)
         job.report.write_text(report.model_dump_json(by_alias=True), encoding="utf-8")

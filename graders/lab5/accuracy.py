@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from graders.evidence import Array
 from graders.grading import Flags, Found, HeldOut, Work
 from graders.lab5.networks import exported, logits
-from graders.models import Network, active_dropout, evaluation_spread
+from graders.models import Network, NotExportable, active_dropout, evaluation_spread
 from graders.records import Verdict
 
 NEAR = 0.05
@@ -18,6 +19,12 @@ NEAR = 0.05
 CLAIM_TOLERANCE = 0.05
 CLASSES = 10
 SPREAD_IMAGES = 300
+PREPARED = {
+    "as ToTensor gives them": (0.0, 1.0),
+    "normalised with mean 0.1307 and deviation 0.3081": (0.1307, 0.3081),
+    "normalised with mean 0.5 and deviation 0.5": (0.5, 0.5),
+}
+"""Customs of preparing MNIST: a network that was trained on normalised images must be shown such."""
 _PRINTED = re.compile(r"test[^\n\d]{0,40}?(?:acc|%)[^\n\d]{0,20}(\d+(?:\.\d+)?)\s*(%?)", re.IGNORECASE)
 
 
@@ -31,25 +38,33 @@ def judge_accuracy(work: Work, found: Sequence[Found], held_out: HeldOut, thresh
         threshold: 0 to 1.
         flags: Gets CLAIM_DIFFERS.
     """
-    best: tuple[float, Found, Network, Array] | None = None
+    best: _Tried | None = None
+    unknown: NotExportable | None = None
     for one in found:
         if diverged(one):
             continue
-        network = exported(one)
-        guesses = guessed(network, held_out, work)
-        accuracy = float((guesses == held_out.labels).mean())
-        if best is None or accuracy > best[0]:
-            best = (accuracy, one, network, guesses)
-        if accuracy >= threshold:
+        try:
+            network = exported(one)
+        except NotExportable as error:  # another may do; if none does, a person must look at this one
+            unknown = error
+            continue
+        if network.input_shape != held_out.images.shape[1:]:
+            unknown = NotExportable.because(f"it takes images of {by(network.input_shape)}, not of 1x28x28")
+            continue
+        best = max((best, _tried(one, network, held_out, work, threshold)), key=lambda tried: tried.accuracy if tried else -1)
+        if best and best.accuracy >= threshold:
             break
+    if unknown is not None and (best is None or best.accuracy < threshold):
+        raise unknown
     if best is None:
         message = "The network's weights are NaN or infinite: the training diverged. Try a smaller learning rate."
         return Verdict.failed("DIVERGED", message, accuracy=0.0, threshold=threshold)
-    accuracy, chosen, network, guesses = best
+    accuracy, chosen, network, guesses = best.accuracy, best.found, best.network, best.guesses
     claimed = claim(work, chosen)
     _compare_claim(work, chosen, claimed, accuracy, flags)
     details = {
         "accuracy": round(accuracy, 4),
+        "prepared": best.prepared,
         "correct": int((guesses == held_out.labels).sum()),
         "total": len(held_out.labels),
         "threshold": threshold,
@@ -60,14 +75,39 @@ def judge_accuracy(work: Work, found: Sequence[Found], held_out: HeldOut, thresh
     return _verdict(accuracy, threshold, chosen.event.class_name, details)
 
 
+@dataclass(frozen=True)
+class _Tried:
+    """What one network reached: its accuracy with the images prepared in the way that suits it best."""
+
+    accuracy: float
+    found: Found
+    network: Network
+    guesses: Array
+    prepared: str
+
+
+def _tried(found: Found, network: Network, held_out: HeldOut, work: Work, threshold: float) -> _Tried:
+    best: _Tried | None = None
+    for prepared, (mean, deviation) in PREPARED.items():
+        images = ((held_out.images - np.float32(mean)) / np.float32(deviation)).astype(np.float32)
+        guesses = guessed(network, images, work)
+        accuracy = float((guesses == held_out.labels).mean())
+        if best is None or accuracy > best.accuracy:
+            best = _Tried(accuracy, found, network, guesses, prepared)
+        if accuracy >= threshold:
+            break
+    assert best is not None
+    return best
+
+
 def diverged(found: Found) -> bool:
     """Whether a weight is NaN or infinite."""
     return any(one.dtype.kind == "f" and not np.isfinite(one).all() for one in found.snapshot.weights.values())
 
 
-def guessed(network: Network, held_out: HeldOut, work: Work) -> Array:
-    """The digit for each held-out image; -1 where the network gives no number to compare."""
-    scores = logits(network, held_out.images, work)
+def guessed(network: Network, images: Array, work: Work) -> Array:
+    """The digit for each image; -1 where the network gives no number to compare."""
+    scores = logits(network, images, work)
     return np.where(np.isfinite(scores).all(axis=1), np.nan_to_num(scores).argmax(axis=1), -1)
 
 

@@ -17,8 +17,8 @@ from graders.records import Verdict
 
 ROUNDING = 1e-4
 """Two ways of writing one network, or batches of another size, may round otherwise: of the largest logit."""
-FAULT = 1 / 3
-"""What each fault costs; right weights keep a third at least."""
+THIRDS = 3
+"""Each fault costs a third; right weights keep one at least."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def judge_reload(work: Work, evidence: Evidence, found: Found) -> Verdict:
     if not faults:
         message = "The weights are reloaded bit for bit into a new network in evaluation mode"
         return Verdict.passed(f"{message}{', and its outputs are the same' if compared.equal else ''}.", **details)
-    share = max(FAULT, 1 - FAULT * len(faults))
+    share = max(1, THIRDS - len(faults)) / THIRDS
     message = " ".join(["The right weights are loaded, but not all is well.", *details["sentences"]])
     return Verdict.partial(share, faults[0].code, message, **details)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graders.errors import EvidenceError
-from graders.evidence import Evidence, NotebookEvidence
+from graders.evidence import Evidence
 from graders.lab import Lab
 from graders.records import Result, Visibility
 from graders.reports.notebook import write_notebook_page
@@ -55,8 +55,6 @@ def write_student_reports(result: Result, lab: Lab, evidence_folder: Path | None
         groups=groups(result, lab, instructor=True),
         visuals=_visuals(result, lab, hidden=True),
         runs=_runs(result, _notebook_pages(evidence, lab, folder)),
-        intake_notes=evidence.index.notes if evidence else (),
-        shims=_shims(evidence),
         evidence_problem=problem,
     )
 
@@ -106,17 +104,3 @@ def _notebook_pages(evidence: Evidence | None, lab: Lab, folder: Path) -> dict[s
         write_notebook_page(notebook, spec, lab, folder / name)
         pages[spec.file] = name
     return pages
-
-
-def _shims(evidence: Evidence | None) -> dict[str, tuple[str, ...]]:
-    if evidence is None:
-        return {}
-    found = {name: _shims_of(one) for name, one in evidence.notebooks.items()}
-    return {name: used for name, used in found.items() if used}
-
-
-def _shims_of(notebook: NotebookEvidence) -> tuple[str, ...]:
-    try:
-        return notebook.shims
-    except EvidenceError as error:
-        return (f"The list of shims cannot be read: {error}.",)

@@ -67,7 +67,9 @@ def launch(argv: list[str]) -> None:
 def attach(shell: Any, config: Config) -> None:
     """Install the collector into a running IPython shell and follow its cells."""
     from .collector import Collector
+    from .traces import know_cells
 
+    know_cells(shell)
     collector = Collector(config, lambda: shell.user_ns)
     collector.install(shell)
     # At rest, IPython's counter holds the number of the cell to come; during a cell that depends on its version.

@@ -316,8 +316,7 @@ def evidence(tmp_path: Path) -> Path:
         NotebookRun(name=f"{part}_part.ipynb", status=status, message="It ran.", folder=f"{part}_part")
         for part, status in (("a", "complete"), ("b", "errors"))
     )
-    note = "Two notebooks of the same name; the later one was taken."
-    index = EvidenceIndex(student="ada", key="f" * 64, profile="quick", sandbox="bwrap", notebooks=runs, notes=(note,))
+    index = EvidenceIndex(student="ada", key="f" * 64, profile="quick", sandbox="bwrap", notebooks=runs)
     write(root / "evidence.json", index)
     write(root / "a_part" / "journal.json", Journal(notebook="a_part.ipynb"))
     shutil.copy(Path(__file__).parent / "trials.json", root / "a_part")

@@ -92,9 +92,9 @@ def test_hidden_checks_give_nothing_away(pages: dict[str, str]) -> None:
 
 
 def test_student_sees_no_flags_and_no_codes(pages: dict[str, str], safe_page: Callable[[str], Any]) -> None:
-    """Leads for a person, notes of intake and codes of checks are the instructor's."""
+    """Leads for a person and codes of checks are the instructor's."""
     student, instructor = safe_page(pages["report.html"]).text, safe_page(pages["instructor.html"]).text
-    for words in ("EDITED_GIVEN_CELL", "later one was taken", "MISSING_ACTIVATION", "scipy.misc.imread", "a/network"):
+    for words in ("EDITED_GIVEN_CELL", "MISSING_ACTIVATION", "a/network"):
         assert words not in student
         assert words in instructor
 
@@ -165,7 +165,6 @@ def test_damaged_evidence_is_told(make_result: Callable[..., Result], lab: Lab, 
     told = (tmp_path / "notebooks" / "b_part.html").read_text(encoding="utf-8")
     assert "The executed notebook cannot be shown" in told
     assert "The journal cannot be read" in told
-    assert "The list of shims cannot be read" in (tmp_path / "instructor.html").read_text(encoding="utf-8")
     (evidence / "evidence.json").write_text("[]", encoding="utf-8")
     write_student_reports(make_result(), lab, evidence, tmp_path)
     assert "The evidence cannot be read" in (tmp_path / "instructor.html").read_text(encoding="utf-8")

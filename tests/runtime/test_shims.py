@@ -18,6 +18,7 @@ from torchvision.datasets import MNIST
 
 from graders.runtime.patching import Patches
 from graders.runtime.shims.devices import missing_devices
+from graders.runtime.shims.plotting import draw_inline
 from graders.runtime.shims.progress import offer_torchbearer_magic
 from graders.runtime.shims.shell import mend_shell, without_downloads
 
@@ -228,3 +229,21 @@ def test_torchbearers_magic_is_there_and_is_taken_back() -> None:
     finally:
         patches.undo()
     assert "torchbearer" not in shell.magics_manager.magics["line"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "drawn"),
+    [("notebook", "inline"), ("widget", "inline"), ("qt5", "inline"), ("inline", "inline"), ("--list", "--list")],
+)
+def test_plots_are_drawn_inline(lab: Any, asked: str, drawn: str) -> None:
+    """Backends that need a window or a widget become inline, which is told; the rest is handed on."""
+    shell, patches, lines = Shell(), Patches(), list[str]()
+    magics = shell.magics_manager.magics["line"]
+    magics["matplotlib"] = lines.append
+    draw_inline(lab.collector.session, patches, shell)
+    magics["matplotlib"](asked)
+    assert lines == [drawn]
+    assert any("%matplotlib" in line for line in lab.collector.notes.sentences) == (asked != drawn)
+    patches.undo()
+    magics["matplotlib"]("qt")
+    assert lines == [drawn, "qt"]

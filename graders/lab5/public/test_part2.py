@@ -11,7 +11,7 @@ from graders.records import Verdict
 
 @check("5.2/reload")
 def test_reload(notebook: Work, evidence: Evidence) -> Verdict:
-    """Loaded strictly into a fresh network, bit for bit, in evaluation mode, with the same logits; the best of several."""
+    """Loaded strictly into a fresh network, bit for bit, in evaluation mode, the same logits; the best of several."""
     verdicts = [judge_reload(notebook, evidence, one) for one in all_reloaded(notebook)]
     return max(verdicts, key=lambda verdict: verdict.share)
 

@@ -12,7 +12,7 @@ from .aged import mend_imread, mend_torch_load, mend_wheel_tags
 from .colab import offer_colab
 from .datasets import redirect_datasets
 from .devices import run_on_cpu
-from .plotting import mend_subplots
+from .plotting import draw_inline, mend_subplots
 from .progress import mend_progress_bars, offer_torchbearer_magic
 from .shell import mend_shell
 
@@ -35,3 +35,4 @@ def install_shims(session: Session, patches: Patches, shell: Any = None) -> None
     if shell is not None:
         mend_shell(session, patches, shell)
         offer_torchbearer_magic(patches, shell)
+        draw_inline(session, patches, shell)

@@ -1,4 +1,4 @@
-"""`plt.subplot(2, num/2, i)`: Python 3 makes the middle one a float, which matplotlib now refuses."""
+"""Plots as notebooks ask for them: subplots counted with floats, backends that need a window or a widget."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +10,7 @@ from matplotlib.gridspec import GridSpecBase
 from ..patching import Patches
 from ..session import Session
 
+INLINE = ("inline", "agg", "module://matplotlib_inline.backend_inline")
 OWNERS = ((plt, "subplot"), (FigureBase, "add_subplot"), (GridSpecBase, "__init__"))
 
 
@@ -32,3 +33,22 @@ def mend_subplots(session: Session, patches: Patches) -> None:
 
     for owner, name in OWNERS:
         patches.wrap(owner, name, make)
+
+
+def draw_inline(session: Session, patches: Patches, shell: Any) -> None:
+    """Let `%matplotlib notebook`, `widget`, `qt` and the like draw inline: nobody is there to look at a window."""
+    magics = shell.magics_manager.magics["line"]
+    original = magics.get("matplotlib")
+    if original is None:
+        return
+
+    def choose(line: str) -> Any:
+        __tracebackhide__ = True
+        words = line.split()
+        if not words or words[0].startswith("-") or words[0].lower() in INLINE:
+            return original(line)
+        session.notes.tell("%matplotlib asked for windows or widgets; plots were drawn inline.")
+        return original("inline")
+
+    magics["matplotlib"] = choose
+    patches.on_undo(lambda: magics.update(matplotlib=original))
