@@ -70,8 +70,17 @@ def trained(work: Work, class_name: str) -> tuple[Found, ...]:
     Raises:
         MissingError: none was trained.
     """
-    work.model("trained", class_name=class_name)
-    return latest(work.models("trained", class_name=class_name))
+    return candidates(work, "trained", class_name=class_name)
+
+
+def candidates(work: Work, *moments: str, class_name: str) -> tuple[Found, ...]:
+    """The networks of a class at the first of these moments for which there is one, the last one first.
+
+    Raises:
+        MissingError: there is none.
+    """
+    moment = work.model(*moments, class_name=class_name).event.moment
+    return latest(work.models(moment, class_name=class_name))
 
 
 def reloaded(work: Work) -> Found:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from graders.evidence import Loader, Loop, Trial
+from graders.evidence import Evidence, Loader, Loop, Trial
 from graders.grading import Found, Work
+from graders.lab5.networks import BETTER, WEIGHTS_FILE
 
 GUESSING = math.log(10)
 """Cross entropy of a network that finds all ten digits equally likely: where an untrained one starts."""
@@ -91,3 +92,18 @@ def _honest_data(trial: Trial | None, loop: Loop | None) -> bool:
     if trial is not None:
         loaders += [one for name, one in trial.generators.items() if name.startswith("train")]
     return all(one.split != "test" for one in loaders)
+
+
+def trained_less(work: Work, evidence: Evidence) -> bool:
+    """Whether the weights that a later part was given are not those of the student's whole training.
+
+    The profile capped the training of the part that made them, or they are the reference's.
+    """
+    handoff = next(one for one in work.lab.handoffs if one.file == WEIGHTS_FILE)
+    origin = work.notebook.run.handoffs.get(WEIGHTS_FILE)
+    if origin != "part" or handoff.from_ not in evidence.notebooks:
+        return origin == "reference"
+    trials = evidence.notebooks[handoff.from_].trials
+    runs = [(run.epochs_asked, run.epochs_run) for one in trials.trials if one.class_name == BETTER for run in one.runs]
+    passes = [(one.passes_asked, one.passes_run) for one in trials.loops if one.class_name in (BETTER, None)]
+    return any(asked is not None and run is not None and asked > run for asked, run in [*runs, *passes])

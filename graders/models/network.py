@@ -231,7 +231,7 @@ class Network:
         least = self.graph.batch or 2
         if len(images) < least:
             images = np.concatenate([images, np.repeat(images[:1], least - len(images), axis=0)])
-        return torch.from_numpy(np.ascontiguousarray(images)).to(getattr(torch, self.graph.input_dtype))
+        return torch.from_numpy(np.array(images, order="C")).to(getattr(torch, self.graph.input_dtype))
 
 
 def read_network(snapshot: Snapshot, mode: Mode = "eval", limits: NetworkLimits | None = None) -> Network:

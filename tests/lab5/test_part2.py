@@ -315,11 +315,11 @@ def test_no_function_is_missing(part: NotebookFolder, lab: Lab) -> None:
 # --- misclassified
 
 
-def misclassified(part: NotebookFolder, lab: Lab, text: str, claimed: str = "") -> Verdict:
+def misclassified(part: NotebookFolder, lab: Lab, text: str, claimed: str = "", *others: NotebookFolder) -> Verdict:
     """The verdict on an answer."""
     part.answer("misclassified", text)
     part.answer("classify-digits", claimed=claimed)
-    return hidden.test_misclassified(work_of(lab, "5.2/misclassified", part))
+    return hidden.test_misclassified(work_of(lab, "5.2/misclassified", part), evidence_of(part, *others))
 
 
 def test_the_true_answer_passes(part: NotebookFolder, lab: Lab, read: list[int]) -> None:

@@ -1,7 +1,7 @@
 """Part 1: the second shape, and whether BetterCNN was honestly trained."""
 
-from graders.grading import Work, check
-from graders.lab5.networks import BETTER
+from graders.grading import Found, Work, check
+from graders.lab5.networks import BETTER, trained
 from graders.lab5.training import aspects
 from graders.lab5.written import CONV_7X3, judge_shape
 from graders.records import Verdict
@@ -16,14 +16,19 @@ def test_conv1_shape_7x3(notebook: Work) -> Verdict:
 
 @check("5.1/training-evidence")
 def test_training_evidence(notebook: Work) -> Verdict:
-    """Weights moved, loss fell, the optimiser held this network, no test data in training."""
-    found = notebook.model("trained", class_name=BETTER)
-    seen = [one for one in aspects(notebook, found) if one.held is not None]
-    broken = [one for one in seen if not one.held]
+    """Weights moved, loss fell, the optimiser held this network, no test data in training; the best training counts."""
+    verdicts = [_judge_training(notebook, one) for one in trained(notebook, BETTER)]
+    grave = [verdict for verdict in verdicts if verdict.code == "TEST_DATA_IN_TRAINING"]
+    return grave[0] if grave else max(verdicts, key=lambda verdict: verdict.share)
+
+
+def _judge_training(work: Work, found: Found) -> Verdict:
+    seen = [one for one in aspects(work, found) if one.held is not None]
+    broken = sorted((one for one in seen if not one.held), key=lambda one: one.code != "TEST_DATA_IN_TRAINING")
     details = {"aspects": [{"code": one.code, "held": one.held} for one in seen]}
     if not broken:
         return Verdict.passed("The network was trained: weights moved, loss fell, with its own optimiser.", **details)
-    message = f"Expected an honest training; {'; '.join(one.said for one in broken)}."
+    message = f"Expected an honest training: {'; '.join(one.said for one in broken)}. This run shows otherwise."
     grave = {"WEIGHTS_UNCHANGED", "TEST_DATA_IN_TRAINING"} & {one.code for one in broken}
     share = 0 if grave else 1 - len(broken) / len(seen)
     return Verdict.partial(share, broken[0].code, message, **details)

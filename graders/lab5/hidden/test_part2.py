@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from graders.errors import EvidenceError
-from graders.evidence import Array
+from graders.evidence import Array, Evidence
 from graders.grading import MissingError, Work, check
-from graders.lab5.digits import misread, printed_digits, wrong_ones
+from graders.lab5.digits import COUNT, Misread, misread, printed_digits, wrong_ones
 from graders.lab5.networks import exported, predictions, reloaded
 from graders.lab5.own_image import ASPECTS, Hidden, as_batch, enough, hidden_pictures, prepared, problems
-from graders.lab5.reading import own_readings
+from graders.lab5.reading import agrees, own_readings
+from graders.lab5.training import trained_less
 from graders.records import Verdict
 
 FUNCTION = "load_own_image"
@@ -66,29 +67,50 @@ def _read_enough(work: Work, hidden: Hidden, tensors: dict[str, Array]) -> bool 
 
 
 @check("5.2/misclassified")
-def test_misclassified(notebook: Work) -> Verdict:
+def test_misclassified(notebook: Work, evidence: Evidence) -> Verdict:
     """The written answer against the predictions of the student's own network."""
     said = misread(notebook.text)
     if said is None:
         message = "A person must read this answer: how many and which pictures it names could not be made out."
         return Verdict.review("UNCLEAR_ANSWER", message, answer=notebook.text)
-    wrong = wrong_ones([one[0] for one in own_readings(notebook)])
+    readings = own_readings(notebook)
+    wrong = wrong_ones([one[0] for one in readings])
     details: dict[str, Any] = {
         "answer": notebook.text,
         "misclassified": sorted(wrong),
         "read": sorted(said.which or ()),
     }
-    if said.which == wrong:
+    if said.which is not None and agrees(said.which, readings):
         return Verdict.passed("The answer agrees with what your network reads, computed again.", **details)
-    claims = printed_digits(notebook.notebook.answers.claimed.get("classify-digits", ""))
-    if len(claims) == 10 and said.which == wrong_ones([claims[number] for number in range(10)]):
+    if unsure := _of_another_training(notebook, evidence, said):
+        return unsure.model_copy(update={"details": details})
+    if said.count == len(wrong):
+        message = "The number is right, but which pictures they are is missing or differs from what your network reads."
+        return Verdict.partial(0.5, "WRONG_PICTURES", message, **details)
+    message = (
+        f"Expected the pictures that your own network misreads, {len(wrong)} in this run; "
+        f"your answer names {said.count}. Answer after Restart & Run All."
+    )
+    return Verdict.failed("WRONG_COUNT", message, **details)
+
+
+def _of_another_training(work: Work, evidence: Evidence, said: Misread) -> Verdict | None:
+    """A review where the answer may be true of the student's own network, which this run trained less or not at all."""
+    claims = printed_digits(work.notebook.answers.claimed.get("classify-digits", ""))
+    if len(claims) == COUNT:
+        stored = wrong_ones([claims[number] for number in range(COUNT)])
+        if said.which != stored and (said.which is not None or said.count != len(stored)):
+            return None
         message = (
             "The answer agrees with the outputs stored in the notebook that was handed in, but not with the network of "
             "this run, which may have been trained less: a person must look."
         )
-        return Verdict.review("AGREES_WITH_STORED_OUTPUT", message, share=1, **details)
-    if said.count == len(wrong):
-        message = "The number is right, but which pictures they are is missing or differs from what your network reads."
-        return Verdict.partial(0.5, "WRONG_PICTURES", message, **details)
-    message = f"Expected the pictures that your own network misreads, {len(wrong)}; your answer names {said.count}."
-    return Verdict.failed("WRONG_COUNT", f"{message} Answer after Restart & Run All.", **details)
+        share = 1 if said.which == stored else 0.5
+        return Verdict.review("AGREES_WITH_STORED_OUTPUT", message, share=share)
+    if not trained_less(work, evidence):
+        return None
+    message = (
+        "The answer does not agree with the network of this run, which is not the student's fully trained one; the "
+        "notebook that was handed in holds no ten predictions to compare it with: a person must look."
+    )
+    return Verdict.review("OTHER_TRAINING", message)

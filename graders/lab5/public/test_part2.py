@@ -1,10 +1,12 @@
 """Part 2: the network is reloaded and reads ten pictures."""
 
+from collections.abc import Mapping
+
 from graders.evidence import Evidence
 from graders.grading import Work, check
 from graders.lab5.digits import printed_digits, ten_digits
 from graders.lab5.networks import all_reloaded
-from graders.lab5.reading import own_readings
+from graders.lab5.reading import Readings, own_readings
 from graders.lab5.reloading import judge_reload
 from graders.records import Verdict
 
@@ -22,10 +24,12 @@ def test_classify_digits(notebook: Work) -> Verdict:
     readings = own_readings(notebook)
     variable = notebook.notebook.variables.get("predictions")
     listed = ten_digits(variable.value) if variable else None
-    stated = dict(enumerate(listed)) if listed else printed_digits(notebook.printed())
+    # The name may have been used again for something else: what was printed counts just as well.
+    told = [one for one in (dict(enumerate(listed or ())), printed_digits(notebook.printed())) if one]
     hint = "Put them into a list called predictions and print it."
-    stated = notebook.require(stated or None, "ten predictions for 0.PNG to 9.PNG", ("predictions", "argmax"), hint)
-    agreeing = [number for number, said in stated.items() if said in readings[number]]
+    told = notebook.require(told or None, "ten predictions for 0.PNG to 9.PNG", ("predictions", "argmax"), hint)
+    stated = max(told, key=lambda one: len(_agreeing(one, readings)))
+    agreeing = _agreeing(stated, readings)
     table = [
         {"file": f"{number}.PNG", "truth": number, "predicted": readings[number][0], "stated": stated.get(number)}
         for number in range(10)
@@ -37,3 +41,7 @@ def test_classify_digits(notebook: Work) -> Verdict:
         "Is the network in evaluation mode, and are the pictures read as the task says?"
     )
     return Verdict.partial(len(agreeing) / 10, "PREDICTIONS_DIFFER", message, digits=table)
+
+
+def _agreeing(stated: Mapping[int, int], readings: Readings) -> list[int]:
+    return [number for number, said in stated.items() if said in readings[number]]

@@ -37,18 +37,15 @@ def mend_subplots(session: Session, patches: Patches) -> None:
 
 def draw_inline(session: Session, patches: Patches, shell: Any) -> None:
     """Let `%matplotlib notebook`, `widget`, `qt` and the like draw inline: nobody is there to look at a window."""
-    magics = shell.magics_manager.magics["line"]
-    original = magics.get("matplotlib")
-    if original is None:
-        return
 
-    def choose(line: str) -> Any:
-        __tracebackhide__ = True
-        words = line.split()
-        if not words or words[0].startswith("-") or words[0].lower() in INLINE:
-            return original(line)
-        session.notes.tell("%matplotlib asked for windows or widgets; plots were drawn inline.")
-        return original("inline")
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def enable_matplotlib(gui: Any = None) -> Any:
+            __tracebackhide__ = True
+            if isinstance(gui, str) and gui.lower() not in INLINE:
+                session.notes.tell("%matplotlib asked for windows or widgets; plots were drawn inline.")
+                gui = "inline"
+            return original(gui)
 
-    magics["matplotlib"] = choose
-    patches.on_undo(lambda: magics.update(matplotlib=original))
+        return enable_matplotlib
+
+    patches.wrap(shell, "enable_matplotlib", make)
