@@ -1,8 +1,10 @@
 """Names and atomic writing of the records in a run's folder."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from graders.errors import EvidenceError
 from graders.evidence import read_record
@@ -13,8 +15,24 @@ RUN = "run.json"
 
 
 def to_json(record: Record) -> str:
-    """A record as the JSON text that goes on disk: stable order, readable, UTF-8."""
-    return record.model_dump_json(by_alias=True, indent=1) + "\n"
+    """A record as the JSON text that goes on disk: a line for each field, and for each item of a list of records.
+
+    The order is that of the schema, so that two files can be compared line by line; tables of numbers do not fill
+    thousands of lines.
+    """
+    # Not pydantic's JSON mode: that would write NaN as null, and nobody would know.
+    fields = record.model_dump(by_alias=True)
+    return "{\n" + ",\n".join(f' "{name}": {_value(value)}' for name, value in fields.items()) + "\n}\n"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple) and value and isinstance(value[0], dict):
+        return "[\n" + ",\n".join(f"  {_compact(item)}" for item in value) + "\n ]"
+    return _compact(value)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -12,7 +12,7 @@ from graders.engines.keys import graders_hash
 from graders.engines.plan import Need, Plan, Settings, choose, claim_folder, make_plans
 from graders.engines.student import NO_SANDBOX, MarkJob, now, status
 from graders.engines.workers import Markers
-from graders.errors import EvidenceError, HarnessError, UsageError
+from graders.errors import DataError, EvidenceError, HarnessError, LabError, UsageError
 from graders.execution import Interrupted, Progress, data_fingerprint, execute_submission, fingerprint, prepare
 from graders.intake import find_submissions
 from graders.lab import Lab
@@ -112,7 +112,7 @@ def regrade(out: Path, lab: Lab, lab_file: Path, jobs: int, watch: Watcher) -> R
                 environment=before.provenance.environment,
                 started=before.timing.started,
             )
-            watch.finished(line.id, markers.mark(job))
+            watch.finished(line.id, _marked(job, markers))
 
         for future in as_completed([threads.submit(again, line) for line in run.students]):
             future.result()
@@ -177,7 +177,7 @@ class _Marking:
         if plan.need is Need.RUN:
             job = job.model_copy(update={"fault": self._run(plan)})
         if not self.stop.is_set():
-            self.watch.finished(student, markers.mark(job))
+            self.watch.finished(student, _marked(job, markers))
 
     def _run(self, plan: Plan) -> str:
         """Run the notebooks; the sentence of our own fault, or an empty one."""
@@ -200,6 +200,17 @@ class _Marking:
             # A broken lab or missing data concerns everybody: those stop the class and are told to the operator.
             return f"the run could not be made ({type(error).__name__}: {error})"
         return ""
+
+
+def _marked(job: MarkJob, markers: Markers) -> Result:
+    """Mark one student, whatever happens: only what concerns the whole class is raised."""
+    try:
+        return markers.mark(job)
+    except (LabError, DataError):
+        raise
+    except Exception as error:  # noqa: BLE001 - told in this student's result as our fault, and tried again next time
+        fault = f"marking broke down over it ({type(error).__name__}: {error})"
+        return markers.mark(job.model_copy(update={"fault": fault}))
 
 
 def _write_class(

@@ -134,6 +134,6 @@ def status(result: Result) -> str:
     outcomes = {check.outcome for check in result.checks}
     if Outcome.HARNESS_ERROR in outcomes:
         return "harness-error"
-    if all(one.status in ("missing", "unreadable") for one in result.notebooks):
+    if result.notebooks and all(one.status in ("missing", "unreadable") for one in result.notebooks):
         return "unreadable"
     return "review" if Outcome.REVIEW in outcomes else "graded"

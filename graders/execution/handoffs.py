@@ -11,9 +11,11 @@ from typing import Literal
 
 from graders.errors import LabError
 from graders.execution.examine import Kept
+from graders.execution.pickles import names_of_classes
 from graders.lab import Handoff, Lab
 from graders.records import Submission
 
+NOTEBOOK = "__main__."
 Origin = Literal["part", "submitted", "reference"]
 
 
@@ -23,11 +25,13 @@ class Given:
 
     Attributes:
         note: A sentence for everybody, where it is not what the run itself has made.
+        whole: Class of the whole pickled model that it stands in for; empty if it stands in for none.
     """
 
     kept: Kept
     origin: Origin
     note: str = ""
+    whole: str = ""
 
 
 Examine = Callable[[Path, str, Origin], Kept | str]
@@ -63,12 +67,14 @@ def _choose(
     examine: Examine,
 ) -> Given:
     reasons: list[str] = []
+    whole = ""
     for origin, found in _candidates(lab, handoff, submission, written, examine):
         problem = found if isinstance(found, str) else _problem(found, handoff)
         if not isinstance(found, str) and not problem:
             entry = found.entry.model_copy(update={"origin": origin})
-            return Given(replace(found, entry=entry), origin, _note(handoff, notebook, origin, reasons))
+            return Given(replace(found, entry=entry), origin, _note(handoff, notebook, origin, reasons), whole)
         reasons.append(problem)
+        whole = whole or ("" if isinstance(found, str) else _whole(found))
     path = lab.root / handoff.reference
     raise LabError.at(path, f"handoffs[{handoff.file}].reference", reasons[-1], "Make it anew from the reference")
 
@@ -81,6 +87,12 @@ def _candidates(
     submitted = submission.extras.get(handoff.file)
     yield "submitted", examine(submitted, handoff.file, "submitted") if submitted else "no such file was handed in"
     yield "reference", examine(lab.root / handoff.reference, handoff.file, "reference")
+
+
+def _whole(kept: Kept) -> str:
+    """The class, defined in the notebook, of a whole pickled model; empty for any other file."""
+    names = names_of_classes(kept.path) if kept.entry.kind == "module" else ()
+    return next((name.removeprefix(NOTEBOOK) for name in names if name.startswith(NOTEBOOK)), "")
 
 
 def _problem(kept: Kept, handoff: Handoff) -> str:

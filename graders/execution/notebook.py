@@ -144,6 +144,7 @@ def _furnish(place: Place, task: Task, setting: Setting) -> None:
         "datasets": {lab.data.dataset: str(setting.data)},
         "variables": task.spec.variables,
         "tensors": task.spec.tensors,
+        "models": _whole_models(task),
     }
     assets = [lab.root / "assets" / name for name in lab.assets]
     place.furnish(setting.runtime, config, [*assets, *(one.kept.path for one in task.given)])
@@ -152,6 +153,13 @@ def _furnish(place: Place, task: Task, setting: Setting) -> None:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     (place.room / "source.ipynb").write_bytes(notebook_bytes(bare))
+
+
+def _whole_models(task: Task) -> dict[str, str]:
+    """Files that the notebook takes for whole models: those that stand in for one, where it loads no state_dict."""
+    if any("load_state_dict" in cell.source for cell in task.node.cells if cell.cell_type == "code"):
+        return {}
+    return {one.kept.entry.name: one.whole for one in task.given if one.whole}
 
 
 def _job(place: Place, task: Task, setting: Setting) -> Job:

@@ -264,7 +264,7 @@ class _Run:
         """What the evidence of the notebook depends on, the time that it may take left aside."""
         setting, lab = self.setting, self.setting.lab
         probes = [[one.function, hashes_of(one.pictures)] for one in probe_inputs(lab, task.spec)]
-        given = [[one.origin, one.kept.entry.name, one.kept.entry.sha256] for one in task.given]
+        given = [[one.origin, one.kept.entry.name, one.kept.entry.sha256, one.whole] for one in task.given]
         assets = hashes_of(lab.root / "assets" / name for name in lab.assets)
         return key_of(
             {

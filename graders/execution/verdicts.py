@@ -36,9 +36,15 @@ def describe(journal: Journal, profile: Profile, limits: Limits, seconds: float)
 def _ran_to_the_end(journal: Journal, profile: Profile) -> tuple[NotebookStatus, str]:
     bad = [cell for cell in journal.cells if cell.status != "ok"]
     if not bad:
-        return "complete", f"All {len(journal.cells)} code cells ran without an error."
+        return "complete", _all_well(len(journal.cells))
     more = f"; {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
     return "errors", f"{'; '.join(_fault(cell, profile) for cell in bad[:SHOWN])}{more}. All other cells were run."
+
+
+def _all_well(cells: int) -> str:
+    if not cells:
+        return "It has no code cells."
+    return "Its one code cell ran without an error." if cells == 1 else f"All {cells} code cells ran without an error."
 
 
 def _fault(cell: JournalCell, profile: Profile) -> str:

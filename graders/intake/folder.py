@@ -14,6 +14,7 @@ MAX_FILES = 2000
 """Files of one submission that are looked at."""
 LITTER = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")
 IMPORTABLE = (".py", ".pth", ".so")
+ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 LAYOUT = "Lay the submissions out as SUBMISSIONS/<student id>/<notebook>.ipynb"
 
 
@@ -87,6 +88,8 @@ def _look(home: Path) -> _Found:
     notes: list[str] = []
     for path in _entries(home, notes, home):
         if path.is_dir():
+            if path.suffix.lower() == ".ipynb":
+                notes.append(f"{_shown(path, home)} is a folder, not a notebook.")
             for below in _entries(path, notes, home):
                 if below.is_dir():
                     notes.append(f"{_shown(below, home)} lies too deep and was not searched.")
@@ -151,10 +154,12 @@ def _looks_like(name: str) -> Callable[[Path], bool]:
 
 
 def _strangers(files: Sequence[Path], home: Path, used: set[Path]) -> Iterator[str]:
-    """Name files that could change how Python runs; no grader imports them, and they are not taken along."""
+    """Name files that could change how Python runs, which no grader imports, and archives; neither is taken along."""
     for path in files:
         if path not in used and path.suffix in IMPORTABLE:
             yield f"{_shown(path, home)} was handed in beside the notebooks; it is not used (REJECTED_ARTEFACT)."
+        elif path not in used and path.suffix.lower() in ARCHIVES:
+            yield f"{_shown(path, home)} was not unpacked; if the notebooks are in it, unpack it here and mark again."
 
 
 def _hidden(path: Path) -> bool:

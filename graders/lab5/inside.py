@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graders.errors import EvidenceError
 from graders.evidence import Array
-from graders.grading import Found, Work
+from graders.grading import Found, MissingError, Work
 from graders.lab5.drawings import as_pictures, drawn_pictures, matched
 from graders.lab5.networks import logits, reloaded
 from graders.lab5.pictures import digit_images
@@ -19,6 +18,8 @@ SHUFFLES = 40
 RISE = 1e-3
 """A response counts as higher from this difference of logits on."""
 MAX_INPUTS = 64
+EQUATIONS = 3000
+"""How many of a picture's responses are enough to find its 784 pixels."""
 HUGE = 1e9
 
 
@@ -26,13 +27,13 @@ def first_filters(found: Found) -> tuple[str, Array]:
     """Name of the first convolution and its filters, float (filters, rows, columns).
 
     Raises:
-        EvidenceError: the network has no convolution of one input channel.
+        MissingError: the network has no convolution of one input channel.
     """
     weights = found.snapshot.weights
     for one in found.snapshot.meta.tensors:
         if one.kind == "parameter" and len(one.shape) == 4 and one.shape[1] == 1 and one.name in weights:
             return one.name.rpartition(".")[0], weights[one.name][:, 0]
-    raise EvidenceError("the network has no convolution of grey images")
+    raise MissingError("a network whose first convolution takes grey pictures", ("Conv2d",))
 
 
 def recomputed_maps(work: Work, network: Network) -> list[Array]:
@@ -46,6 +47,40 @@ def recomputed_maps(work: Work, network: Network) -> list[Array]:
     images = np.concatenate(shown)[:MAX_INPUTS]
     raw = module_output(network, module, images)
     return [*raw, *np.maximum(raw, 0)]
+
+
+def implied_maps(work: Work, maps: Array) -> list[Array]:
+    """The first convolution's responses to the picture that these maps (maps, rows, columns) would come from.
+
+    Students may show any picture of their own. Far more numbers than the picture has pixels follow from it, so maps
+    that agree with what the found picture gives are true responses. Before and after the ReLU; none where the first
+    convolution is not a plain one.
+    """
+    found = reloaded(work)
+    name, filters = first_filters(found)
+    bias = found.snapshot.weights.get(f"{name}.bias", np.zeros(len(filters)))
+    places = SIDE - filters.shape[1] + 1, SIDE - filters.shape[2] + 1
+    if maps.shape != (len(filters), *places):
+        return []
+    flat = np.nan_to_num(maps.reshape(len(filters), -1).astype(np.float64))
+    windows = _windows(filters.shape[1], filters.shape[2])
+    weights = filters.reshape(len(filters), -1).astype(np.float64)
+    rng = np.random.default_rng(work.lab.seed)
+    # After a ReLU only what is above zero tells anything; the rest of the equations are for the comparison.
+    known = np.argwhere(flat > 0) if flat.min() >= 0 else np.argwhere(np.isfinite(flat))
+    rows = rng.permutation(known)[:EQUATIONS]
+    equations = np.zeros((len(rows), SIDE * SIDE))
+    np.put_along_axis(equations, windows[rows[:, 1]], weights[rows[:, 0]], axis=1)
+    values = flat[rows[:, 0], rows[:, 1]] - bias[rows[:, 0]]
+    picture = np.linalg.lstsq(equations, values, rcond=None)[0]
+    raw = (weights @ picture[windows].T + bias[:, None]).reshape(maps.shape)
+    return [raw, np.maximum(raw, 0)]
+
+
+def _windows(rows: int, columns: int) -> Array:
+    """Per place of a kernel the pixels below it, as numbers in the flat picture: (places, rows * columns)."""
+    pixels = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
+    return np.lib.stride_tricks.sliding_window_view(pixels, (rows, columns)).reshape(-1, rows * columns)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from graders.errors import EvidenceError
 from graders.evidence import Array
 from graders.grading import Found, MissingError, Work
 from graders.lab5.networks import BETTER, BRANCH, LATEST, OWN, SIMPLE, exported, latest
-from graders.models import Merge, Network, Topology, branch_effects, topology
+from graders.models import Merge, Network, NotExportable, Topology, branch_effects, topology
 from graders.records import Verdict
 
 GIVEN_FILTERS = [(16, 1, 1, 1), (16, 1, 5, 5)]
@@ -42,9 +42,17 @@ def trained_branch(work: Work) -> tuple[tuple[Found, ...], Verdict | None]:
     """
     work.model("trained", class_name=BRANCH)
     found = latest(work.models("trained", class_name=BRANCH))
-    given = tuple(one for one in found if is_given(one))
+    given: list[Found] = []
+    unknown: NotExportable | None = None
+    for one in found:
+        try:
+            given += [one] if is_given(one) else []
+        except NotExportable as error:  # another may do; if none does, a person must look at this one
+            unknown = error
     if given:
-        return given, None
+        return tuple(given), None
+    if unknown is not None:
+        raise unknown
     message = f"Expected {BRANCH} as it is given: a 1x1 and a 5x5 convolution of 16 maps each, added up; yours differs."
     return (), Verdict.failed("NOT_THE_GIVEN_TOPOLOGY", message)
 
@@ -79,8 +87,14 @@ def judge_topology(found: Found, images: Array) -> Verdict:
     Args:
         found: The network.
         images: A few images (n, 1, 28, 28) to try the branches on.
+
+    Raises:
+        NotExportable: it has no graph, or takes images of another size.
     """
     network = exported(found)
+    if network.input_shape != images.shape[1:]:
+        size = "x".join(map(str, network.input_shape))
+        raise NotExportable.because(f"it takes images of {size}, and can only be tried on images of 1x28x28")
     seen = topology(network)
     name = found.event.class_name
     if not seen.merges:

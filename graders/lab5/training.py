@@ -104,6 +104,8 @@ def trained_less(work: Work, evidence: Evidence) -> bool:
     if origin != "part" or handoff.from_ not in evidence.notebooks:
         return origin == "reference"
     trials = evidence.notebooks[handoff.from_].trials
-    runs = [(run.epochs_asked, run.epochs_run) for one in trials.trials if one.class_name == BETTER for run in one.runs]
-    passes = [(one.passes_asked, one.passes_run) for one in trials.loops if one.class_name in (BETTER, None)]
+    # A training whose optimiser held other weights would not have changed this network in more epochs either.
+    own = [one for one in trials.trials if one.class_name == BETTER and one.owns_model]
+    runs = [(run.epochs_asked, run.epochs_run) for one in own for run in one.runs]
+    passes = [(one.passes_asked, one.passes_run) for one in trials.loops if one.class_name == BETTER and one.owns_model]
     return any(asked is not None and run is not None and asked > run for asked, run in [*runs, *passes])

@@ -21,6 +21,7 @@ class Config:
         datasets: Dotted name of a dataset class -> the root folder that replaces any root it is given.
         variables: Names whose JSON values are kept at the end.
         tensors: Names whose tensors are kept at the end.
+        models: Name of a weights file -> the class whose whole pickled model it stands in for.
     """
 
     stage: Path
@@ -30,6 +31,7 @@ class Config:
     datasets: Mapping[str, str] = field(default_factory=dict)
     variables: tuple[str, ...] = ()
     tensors: tuple[str, ...] = ()
+    models: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> "Config":

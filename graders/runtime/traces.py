@@ -18,7 +18,7 @@ def know_cells(shell: Any) -> None:
     def known(*args: Any, **kwargs: Any) -> Any:
         name = cache(*args, **kwargs)
         # Where getmodule looks first; Python's own table of the files that it has found (CPython, Lib/inspect.py).
-        inspect.modulesbyfile[str(Path(name).absolute())] = "__main__"  # type: ignore[attr-defined]
+        inspect.modulesbyfile[str(Path(name).absolute())] = "__main__"
         return name
 
     shell.compile.cache = known

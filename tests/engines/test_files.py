@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from graders.engines.files import read_result, read_run, write_atomically
+from graders.engines.files import read_result, read_run, to_json, write_atomically
+from tests.factory import make_check, make_result
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
@@ -30,3 +31,19 @@ def test_what_cannot_be_read_counts_as_not_there(tmp_path: Path, text: str | Non
         (tmp_path / "run.json").write_text(text)
     assert read_result(tmp_path) is None
     assert read_run(tmp_path) is None
+
+
+def test_json_has_a_line_for_each_check(tmp_path: Path) -> None:
+    """A result can be compared line by line, says the same after a round trip, and keeps its letters."""
+    result = make_result("Zoë", (make_check(details={"table": [[1, 2], [3, 4]]}), make_check()))
+    text = to_json(result)
+    assert sum(line.startswith('  {"id"') for line in text.splitlines()) == 2
+    assert "Zoë" in text
+    write_atomically(tmp_path / "result.json", text)
+    assert read_result(tmp_path) == result
+
+
+def test_a_number_that_json_lacks_is_refused() -> None:
+    """NaN in details is a fault of a grader, told when it is written and not when somebody reads it."""
+    with pytest.raises(ValueError, match="JSON"):
+        to_json(make_result(checks=(make_check(details={"x": float("nan")}),)))

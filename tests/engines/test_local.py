@@ -12,7 +12,7 @@ from graders.engines import local
 from graders.engines.files import to_json, write_atomically
 from graders.engines.local import Options, grade_class
 from graders.engines.student import MarkJob
-from graders.errors import HarnessError
+from graders.errors import HarnessError, LabError
 from graders.execution import Progress
 from graders.lab import DEFAULT_LAB, load_lab
 from graders.records import Outcome, Result, Run
@@ -117,6 +117,36 @@ def test_a_failing_run_does_not_stop_the_class(marking: Callable[..., tuple[Run,
     assert {line.id: line.status for line in run.students}["bob"] == "harness-error"
     assert len(notes.done) == 3
     assert marking()[1].done == ["bob"]
+
+
+def test_a_fault_while_marking_does_not_stop_the_class(
+    marking: Callable[..., tuple[Run, Notes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A grader or report that breaks down over one student is that student's harness error, and says what broke."""
+    plain = FakeMarkers.mark
+
+    def breaks_over_bob(self: FakeMarkers, job: MarkJob) -> Result:
+        if job.student == "bob" and not job.fault:
+            raise ZeroDivisionError("in a grader")
+        return plain(self, job)
+
+    monkeypatch.setattr(FakeMarkers, "mark", breaks_over_bob)
+    run, notes = marking()
+    assert {line.id: line.status for line in run.students} == {"ann": "graded", "bob": "harness-error", "cem": "graded"}
+    assert len(notes.done) == 3
+
+
+def test_a_broken_lab_stops_the_class(
+    marking: Callable[..., tuple[Run, Notes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with the lab itself is told to the operator and not written into everybody's result."""
+
+    def breaks(self: FakeMarkers, job: MarkJob) -> Result:
+        raise LabError("a check without a grader")
+
+    monkeypatch.setattr(FakeMarkers, "mark", breaks)
+    with pytest.raises(LabError):
+        marking()
 
 
 def test_an_interruption_keeps_what_is_finished(marking: Callable[..., tuple[Run, Notes]], tmp_path: Path) -> None:

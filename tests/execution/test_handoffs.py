@@ -1,9 +1,13 @@
 """Which copy of a file a notebook is given."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 
 from graders.errors import LabError
 from graders.evidence import FileEntry
@@ -70,3 +74,22 @@ def test_broken_reference_is_the_operators_matter(lab: Lab, submit: Submit) -> N
 def test_notebook_without_handoffs_is_given_nothing(lab: Lab, submit: Submit) -> None:
     """Only the notebooks that the lab names are given files."""
     assert choose_handoffs(lab, "one.ipynb", submit(), {WEIGHTS: kept()}, lambda *_: kept()) == ()
+
+
+class Net(torch.nn.Linear):
+    """A model, pickled as if a notebook had defined it."""
+
+
+@pytest.mark.parametrize(("module", "whole"), [("__main__", "Net"), ("elsewhere", "")])
+def test_class_of_a_whole_model_is_kept(
+    lab: Lab, submit: Submit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, whole: str
+) -> None:
+    """Where a whole model was saved, its class is told to the part that loads it, if the notebook defines that."""
+    place = ModuleType(module)
+    vars(place)["Net"] = Net
+    monkeypatch.setitem(sys.modules, module, place)
+    monkeypatch.setattr(Net, "__module__", module)
+    torch.save(Net(2, 2), tmp_path / WEIGHTS)
+    part = replace(kept("It holds a whole pickled model.", "module"), path=tmp_path / WEIGHTS)
+    (given,) = choose(lab, submit(), part, reference=kept())
+    assert (given.origin, given.whole) == ("reference", whole)

@@ -199,3 +199,24 @@ def test_kernel_that_does_not_start_is_our_fault(execute: Execute, submit: Submi
     assert run.status == "harness-error"
     assert "kernel did not start" in run.message
     assert statuses(evidence) == ["not-run"]
+
+
+def test_cells_may_remove_what_they_run_in(execute: Execute, submit: Submit) -> None:
+    """A notebook that removes its folder, and all that lies beside it, is still told cell by cell; others are run."""
+    own = notebook("make", "import os, shutil\nshutil.rmtree(os.getcwd())", "print('after')")
+    beside = notebook("use", "!rm -rf ./* ../*", "1/0")
+    evidence = execute(submit(one=own, two=beside))
+    assert statuses(evidence) == ["ok", "ok"]
+    two = evidence.notebooks["two.ipynb"]
+    assert [cell.status for cell in two.journal.cells] == ["ok", "error"]
+    assert two.run.status == "errors"
+
+
+def test_runner_that_was_killed_is_told(execute: Execute, submit: Submit) -> None:
+    """Where the process that runs the notebook is killed, the signal is named, and the next notebook is run."""
+    node = notebook("make", "import os, signal; os.kill(os.getppid(), signal.SIGKILL)")
+    evidence = execute(submit(one=node, two=notebook("use")))
+    run = evidence.notebooks["one.ipynb"].run
+    assert run.status == "harness-error"
+    assert "ended by SIGKILL" in run.message
+    assert evidence.notebooks["two.ipynb"].run.status == "complete"

@@ -37,6 +37,14 @@ def test_complete(lab: Lab) -> None:
     assert say(lab, cells=cells("ok", "ok")) == ("complete", "All 2 code cells ran without an error.")
 
 
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "It has no code cells."), (1, "Its one code cell ran without an error.")]
+)
+def test_few_cells_are_counted_in_words(lab: Lab, count: int, words: str) -> None:
+    """No sentence says that all 0 cells ran."""
+    assert say(lab, cells=cells(*["ok"] * count)) == ("complete", words)
+
+
 def test_errors_are_named(lab: Lab) -> None:
     """The first three are named with their cells, the rest counted."""
     status, message = say(lab, cells=cells("error", "timeout", "error", "ok", "error"))

@@ -164,3 +164,15 @@ def test_a_wrong_folder_is_told_in_one_line(tmp_path: Path, lab: Lab, kind: str)
     with pytest.raises(UsageError, match=expected[kind]) as caught:
         find_submissions(folder, lab)
     assert "\n" not in str(caught.value)
+
+
+def test_what_only_looks_like_a_notebook_is_told(tmp_path: Path, lab: Lab) -> None:
+    """A folder named like a notebook and an archive are no notebooks; the notes say what to do."""
+    (tmp_path / "ann" / NAMES[0]).mkdir(parents=True)
+    put(tmp_path / "ann", "all.ZIP")
+    (one,) = find_submissions(tmp_path, lab)
+    assert not one.notebooks
+    assert one.notes == (
+        f"{NAMES[0]} is a folder, not a notebook.",
+        "all.ZIP was not unpacked; if the notebooks are in it, unpack it here and mark again.",
+    )

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import nn
 
-from graders.evidence import Array
 from graders.grading import Flags, HeldOut, MissingError
 from graders.lab import Lab
 from graders.lab5.hidden import test_part1 as hidden
@@ -19,11 +18,6 @@ from tests.grading.building import NotebookFolder
 from tests.lab5.conftest import AlwaysDropping, BetterCNN, WithoutReLU, work_of
 
 Book = Callable[[int], NotebookFolder]
-
-
-def state(module: nn.Module) -> dict[str, Array]:
-    """A module's state_dict as arrays."""
-    return {name: tensor.numpy() for name, tensor in module.state_dict().items()}
 
 
 @pytest.mark.parametrize(("text", "outcome"), [("32x24x24", Outcome.PASSED), ("32x20x20", Outcome.FAILED)])
@@ -166,6 +160,51 @@ def test_a_diverged_network_has_failed(book: Book, lab: Lab, held_out: HeldOut, 
     assert accuracy(part, lab, held_out, flags).code == "DIVERGED"
 
 
+class Normalised(BetterCNN):
+    """Works on images that were normalised when they were loaded: undoes it before the learned layers."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, 10)."""
+        return super().forward(x * 0.3081 + 0.1307)
+
+
+def test_normalised_images_cost_nothing(
+    book: Book, lab: Lab, held_out: HeldOut, flags: Flags, learned: BetterCNN
+) -> None:
+    """A network that was trained on normalised images is shown such, and the details say so."""
+    part, network = book(1), Normalised()
+    network.load_state_dict(learned.state_dict())
+    part.event("trained", learned, name="BetterCNN", identity=5)
+    plain = accuracy(part, lab, held_out, flags).details["accuracy"]
+    part.events.clear()
+    part.folder.joinpath("models").rename(part.folder / "old")
+    part.event("trained", network, name="BetterCNN")
+    verdict = accuracy(part, lab, held_out, flags, plain - 0.005)
+    assert verdict.outcome is Outcome.PASSED
+    assert "0.1307" in verdict.details["prepared"]
+
+
+def test_one_network_without_graph_does_not_hide_the_others(
+    book: Book, lab: Lab, held_out: HeldOut, flags: Flags, learned: BetterCNN
+) -> None:
+    """Another that reaches the threshold passes; if none does, a person must look."""
+    part = book(1)
+    part.event("trained", learned, name="BetterCNN")
+    part.event("trained", BetterCNN(), identity=1, export=False)
+    assert accuracy(part, lab, held_out, flags).outcome is Outcome.PASSED
+    with pytest.raises(NotExportable):
+        accuracy(part, lab, held_out, flags, 0.999)
+
+
+def test_images_of_another_size_are_for_a_person(book: Book, lab: Lab, held_out: HeldOut, flags: Flags) -> None:
+    """An honest network for padded images is no malformed evidence."""
+    part, network = book(1), nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    part.event("trained", network, name="BetterCNN")
+    other = HeldOut(np.zeros((10, 1, 32, 32), np.float32), held_out.labels[:10])
+    with pytest.raises(NotExportable, match="1x28x28"):
+        accuracy(part, lab, other, flags)
+
+
 def test_simplecnn_is_another_class(book: Book, lab: Lab, held_out: HeldOut, flags: Flags, learned: BetterCNN) -> None:
     """Each accuracy check looks at its own class."""
     part = book(1)
@@ -200,6 +239,15 @@ def test_a_missing_relu_costs_its_stage(book: Book, lab: Lab, held_out: HeldOut)
     assert verdict.share == pytest.approx(12 / 13)
     assert [row["status"] for row in verdict.details["stages"]].count("missing") == 1
     assert "conv2" in verdict.message
+
+
+def test_a_later_experiment_does_not_spoil_the_architecture(book: Book, lab: Lab, held_out: HeldOut) -> None:
+    """Students try other layers under the same name after the training that was asked for."""
+    part = book(1)
+    part.event("trained", BetterCNN())
+    part.event("trained", WithoutReLU(), name="BetterCNN", identity=1)
+    part.event("trained", BetterCNN(), identity=2, export=False)
+    assert architecture(part, lab, held_out).outcome is Outcome.PASSED
 
 
 def test_active_dropout_is_the_dropout_stage(book: Book, lab: Lab, held_out: HeldOut) -> None:
@@ -258,6 +306,20 @@ def test_training_with_a_trial(
     assert (verdict.outcome, verdict.code) == (outcome, code)
 
 
+def test_a_second_training_need_not_fall(book: Book, lab: Lab, learned: BetterCNN) -> None:
+    """After a training whose loss fell, twenty more epochs with another optimiser may not gain anything."""
+    part = trained_part(book(1), learned)
+    again = {**part.trials["trials"][0], "n": 1}
+    again["runs"] = [{"kind": "run", "execution_count": 2, "history": [{"loss": 0.1}, {"loss": 0.2}]}]
+    part.trials["trials"].append(again)
+    part.event("trained", learned, name="BetterCNN", detail={"trial": 1, "loop": None, "steps": 10})
+    work = work_of(lab, "5.1/training-evidence", part)
+    assert hidden.test_training_evidence(work).outcome is Outcome.PASSED
+    again["generators"] = {"train": {"dataset": "MNIST", "split": "test"}}
+    work = work_of(lab, "5.1/training-evidence", part)
+    assert hidden.test_training_evidence(work).code == "TEST_DATA_IN_TRAINING"
+
+
 def test_unchanged_weights_were_not_trained(book: Book, lab: Lab, learned: BetterCNN) -> None:
     """Weights as they were before the first step earn nothing."""
     part = trained_part(book(1), learned)
@@ -287,73 +349,3 @@ def test_training_by_hand(book: Book, lab: Lab, learned: BetterCNN, losses: list
     }
     part.events[1]["detail"] = {"trial": None, "loop": 3, "steps": 4}
     assert hidden.test_training_evidence(work_of(lab, "5.1/training-evidence", part)).outcome is outcome
-
-
-# --- the weights file
-
-
-def saved(part: NotebookFolder, lab: Lab) -> Verdict:
-    """The verdict on the file."""
-    part.answer("bettercnn-save")
-    return public.test_state_dict_saved(work_of(lab, "5.1/state-dict-saved", part))
-
-
-def test_a_plain_state_dict_passes(book: Book, lab: Lab, learned: BetterCNN) -> None:
-    """It holds the live model's tensors bit for bit."""
-    part = book(1)
-    part.event("end", learned, name="BetterCNN")
-    part.file("bettercnn.weights", state(learned))
-    assert saved(part, lab).outcome is Outcome.PASSED
-
-
-def test_a_whole_model_fails(book: Book, lab: Lab) -> None:
-    """The student is told what to save instead."""
-    part = book(1)
-    part.file("bettercnn.weights", None, kind="module")
-    verdict = saved(part, lab)
-    assert (verdict.outcome, verdict.code) == (Outcome.FAILED, "WHOLE_MODEL_SAVED")
-    assert "state_dict()" in verdict.message
-
-
-@pytest.mark.parametrize("kind", ["other", "unreadable"])
-def test_something_else_in_the_file_fails(book: Book, lab: Lab, kind: str) -> None:
-    """The file's problem is told."""
-    part = book(1)
-    part.file("bettercnn.weights", None, kind=kind, problem="it holds a list")
-    verdict = saved(part, lab)
-    assert (verdict.code, "it holds a list" in verdict.message) == ("NOT_A_STATE_DICT", True)
-
-
-def test_no_file_is_missing(book: Book, lab: Lab) -> None:
-    """Nothing saved is explained by the plugin."""
-    with pytest.raises(MissingError, match=r"bettercnn\.weights"):
-        saved(book(1), lab)
-
-
-def test_another_networks_tensors_fail(book: Book, lab: Lab) -> None:
-    """The first tensor that differs is named with both shapes."""
-    part, other = book(1), BetterCNN()
-    other.conv2 = nn.Conv2d(30, 16, (3, 3))
-    part.file("bettercnn.weights", state(other))
-    verdict = saved(part, lab)
-    assert verdict.code == "WRONG_TENSORS"
-    assert "conv2.weight: expected [15, 30, 3, 3], found [16, 30, 3, 3]" in verdict.message
-
-
-def test_values_that_differ_earn_a_part(book: Book, lab: Lab, learned: BetterCNN) -> None:
-    """Saved before training: right tensors, other values."""
-    part = book(1)
-    part.event("end", learned, name="BetterCNN")
-    part.file("bettercnn.weights", state(BetterCNN()))
-    verdict = saved(part, lab)
-    assert (verdict.outcome, verdict.code) == (Outcome.PARTIAL, "WEIGHTS_DIFFER")
-
-
-def test_one_bit_is_a_difference(book: Book, lab: Lab, learned: BetterCNN) -> None:
-    """Equal means bit for bit."""
-    part = book(1)
-    part.event("end", learned, name="BetterCNN")
-    tensors = {name: array.copy() for name, array in state(learned).items()}
-    tensors["fc3.bias"][0] = np.nextafter(tensors["fc3.bias"][0], np.float32(9))
-    part.file("bettercnn.weights", tensors)
-    assert saved(part, lab).code == "WEIGHTS_DIFFER"

@@ -15,6 +15,7 @@ from graders.lab5.hidden import test_part2 as hidden
 from graders.lab5.own_image import hidden_pictures, prepared
 from graders.lab5.pictures import digit_images
 from graders.lab5.public import test_part2 as public
+from graders.lab5.reading import agrees, own_readings
 from graders.records import Outcome, Verdict
 from tests.grading.building import NotebookFolder
 from tests.lab5.conftest import AlwaysDropping, BetterCNN, WithoutReLU, evidence_of, work_of
@@ -240,6 +241,33 @@ def test_noise_is_no_picture(part: NotebookFolder, lab: Lab, read: list[int]) ->
     assert classify(part, lab).outcome is Outcome.FAILED
 
 
+def wavering(book: Book, network: BetterCNN, *, training: bool) -> NotebookFolder:
+    """Part 2 whose predictions were made while dropout acted."""
+    part = loaded_into(book, network, AlwaysDropping())
+    for event in part.events:
+        event["training"] = training
+    return part
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_active_dropout_costs_no_prediction(book: Book, lab: Lab, training: bool) -> None:
+    """What the network may read while dropout acts is true, whether it was left active or eval mode was forgotten."""
+    torch.manual_seed(0)
+    part = wavering(book, BetterCNN(), training=training)
+    readings = own_readings(work_of(lab, "5.2/classify-digits", part))
+    assert any(len(read) > 1 for read in readings)
+    part.variables["predictions"] = [read[-1] for read in readings]
+    assert classify(part, lab).outcome is Outcome.PASSED
+    assert agrees([k for k, read in enumerate(readings) if read[-1] != k], readings)
+
+
+def test_a_name_used_again_costs_nothing(part: NotebookFolder, lab: Lab, read: list[int]) -> None:
+    """Where the variable holds something else by the end, the printed predictions count."""
+    part.variables["predictions"] = [(digit + 1) % 10 for digit in read]
+    part.answer("classify-digits", printed=str(read))
+    assert classify(part, lab).outcome is Outcome.PASSED
+
+
 def test_no_predictions_are_missing(part: NotebookFolder, lab: Lab) -> None:
     """Neither variable nor output."""
     with pytest.raises(MissingError, match="ten predictions"):
@@ -354,3 +382,33 @@ def test_an_unclear_answer_is_reviewed(part: NotebookFolder, lab: Lab) -> None:
     """What cannot be read with confidence goes to a person."""
     verdict = misclassified(part, lab, "See the cell above.")
     assert (verdict.outcome, verdict.code) == (Outcome.REVIEW, "UNCLEAR_ANSWER")
+
+
+@pytest.mark.parametrize(
+    ("asked", "owns", "origin", "outcome"),
+    [
+        (10, True, "part", Outcome.REVIEW),
+        (10, False, "part", Outcome.FAILED),
+        (2, True, "part", Outcome.FAILED),
+        (2, True, "reference", Outcome.REVIEW),
+        (10, True, "submitted", Outcome.FAILED),
+    ],
+)
+def test_an_answer_of_a_longer_training_is_reviewed(
+    book: Book, part: NotebookFolder, lab: Lab, asked: int, owns: bool, origin: str, outcome: Outcome
+) -> None:
+    """Where this run trained less than the student and nothing stored can be compared, nobody is called wrong."""
+    part.run["handoffs"] = {FILE: origin}
+    first = book(1)
+    run = {"kind": "run", "execution_count": 1, "epochs_asked": asked, "epochs_run": 2}
+    first.trials["trials"] = [
+        {
+            "n": 0,
+            "execution_count": 1,
+            "identity": 0,
+            "class_name": "BetterCNN",
+            "owns_model": owns,
+            "runs": [run],
+        },
+    ]
+    assert misclassified(part, lab, "9 of the ten: 0 1 2 3 4 5 6 7 8", "", first).outcome is outcome

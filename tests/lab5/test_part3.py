@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from torchvision.utils import make_grid
 
 from graders.evidence import Array
 from graders.grading import MissingError
@@ -62,8 +63,22 @@ def test_tensor_and_pictures(part: NotebookFolder, lab: Lab, learned: BetterCNN)
         lambda w: list(w[::-1, 0]),
         lambda w: [(one - one.min()) / (one.max() - one.min()) for one in w[:, 0]],
         lambda w: [np.repeat(one[0][..., None], 3, axis=2) for one in w],
+        lambda w: [(255 * (one - w.min()) / (w.max() - w.min())).astype(np.uint8) for one in w[:, 0]],
+        lambda w: [one.T for one in w[:, 0]],
+        lambda w: [np.block([[w[6 * row + column, 0] for column in range(6)] for row in range(5)])],
+        lambda w: [make_grid(torch.from_numpy(w), nrow=8, normalize=True).permute(1, 2, 0).numpy()],
     ],
-    ids=["grey", "with channel", "other order", "normalised", "as colours"],
+    ids=[
+        "grey",
+        "with channel",
+        "other order",
+        "normalised",
+        "as colours",
+        "whole numbers",
+        "transposed",
+        "side by side",
+        "sheet",
+    ],
 )
 def test_drawing_alone_is_enough(
     part: NotebookFolder, lab: Lab, learned: BetterCNN, drawn: Callable[[Array], list[Array]]
@@ -109,6 +124,30 @@ def feature_maps(part: NotebookFolder, lab: Lab) -> Verdict:
 
 
 @pytest.mark.parametrize("activated", [False, True])
+@pytest.mark.parametrize("named", [False, True])
+def test_maps_of_a_picture_of_ones_own(
+    part: NotebookFolder, lab: Lab, learned: BetterCNN, activated: bool, named: bool
+) -> None:
+    """A picture that only conv1 was shown is nowhere recorded, yet its responses can be told from others."""
+    image = torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        found = learned.conv1(image)[0].numpy()
+    found = np.maximum(found, 0) if activated else found
+    if named:
+        part.tensors["feature_maps"] = found
+    part.draw(list(found))
+    assert feature_maps(part, lab).outcome is Outcome.PASSED
+
+
+def test_responses_of_another_network_fail(part: NotebookFolder, lab: Lab) -> None:
+    """No picture gives the loaded network these maps."""
+    with torch.no_grad():
+        found = BetterCNN().conv1(torch.rand(1, 1, 28, 28))[0].numpy()
+    part.draw(list(found))
+    assert feature_maps(part, lab).outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("activated", [False, True])
 def test_maps_before_or_after_the_relu(part: NotebookFolder, lab: Lab, learned: BetterCNN, activated: bool) -> None:
     """Both are responses of conv1."""
     found = maps(learned, part, lab)
@@ -118,11 +157,12 @@ def test_maps_before_or_after_the_relu(part: NotebookFolder, lab: Lab, learned: 
     assert feature_maps(part, lab).outcome is Outcome.PASSED
 
 
-def test_maps_of_a_picture_of_ones_own(part: NotebookFolder, lab: Lab, learned: BetterCNN) -> None:
-    """A picture that is not of the ten counts if it went through the network."""
+def test_brightened_maps_of_a_recorded_picture(part: NotebookFolder, lab: Lab, learned: BetterCNN) -> None:
+    """Maps that were scaled one by one can only be told where the picture went through the network."""
     image = np.random.default_rng(1).random((1, 1, 28, 28), dtype=np.float32)
     with torch.no_grad():
-        part.draw(list(learned.conv1(torch.from_numpy(image))[0].numpy()))
+        found = learned.conv1(torch.from_numpy(image))[0].numpy()
+    part.draw([one / np.abs(one).max() for one in found])
     assert feature_maps(part, lab).outcome is Outcome.FAILED
     part.inputs["i0"] = image
     assert feature_maps(part, lab).outcome is Outcome.PASSED

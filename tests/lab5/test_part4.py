@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from graders.grading import Flags, HeldOut, MissingError
 from graders.lab import Lab
 from graders.lab5.public import test_part4 as public
+from graders.models import NotExportable
 from graders.records import Outcome, Verdict
 from tests.grading.building import NotebookFolder
 from tests.lab5.conftest import BetterCNN, BranchModel, work_of
@@ -87,6 +88,18 @@ def test_another_topology_of_that_name_fails(
     assert branch(part, lab, held_out, flags, 0.01).code == "NOT_THE_GIVEN_TOPOLOGY"
 
 
+def test_one_branch_model_without_graph_does_not_hide_the_other(
+    book: Book, lab: Lab, held_out: HeldOut, flags: Flags
+) -> None:
+    """The given one counts; alone, one without graph is for a person."""
+    part = book(4)
+    part.event("trained", BranchModel(), export=False)
+    with pytest.raises(NotExportable):
+        branch(part, lab, held_out, flags, 0.01)
+    part.event("trained", BranchModel(), identity=1)
+    assert branch(part, lab, held_out, flags, 0.01).outcome is Outcome.PASSED
+
+
 def test_no_branch_model_is_missing(book: Book, lab: Lab, held_out: HeldOut, flags: Flags) -> None:
     """Another class does not stand for it."""
     part = book(4)
@@ -122,6 +135,17 @@ def test_topologies(
     part.event("trained", kind(), name="OwnNet")
     verdict = own(part, lab, held_out)
     assert (verdict.outcome, verdict.code) == (outcome, code), verdict.message
+
+
+def test_one_own_network_without_graph_does_not_hide_the_other(book: Book, lab: Lab, held_out: HeldOut) -> None:
+    """One that branches passes; without it a person must look at the one that cannot be read."""
+    part = book(4)
+    part.event("trained", Joined(), name="OwnNet")
+    part.event("trained", BetterCNN(), name="OwnNet", identity=1, export=False)
+    assert own(part, lab, held_out).outcome is Outcome.PASSED
+    del part.events[0]
+    with pytest.raises(NotExportable):
+        own(part, lab, held_out)
 
 
 def test_the_details_tell_the_branches(book: Book, lab: Lab, held_out: HeldOut) -> None:

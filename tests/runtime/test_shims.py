@@ -11,7 +11,7 @@ import pytest
 import torch
 import torchbearer
 import torchvision
-import tqdm.notebook
+import tqdm.notebook  # its stubs are a package of their own
 from PIL import Image
 from torch import nn
 from torchvision.datasets import MNIST
@@ -141,6 +141,31 @@ def test_whole_objects_load_as_they_used_to(lab: Any, tmp_path: Path) -> None:
     assert [event.detail.get("kind") for event in lab.evidence.events if event.moment == "saved"] == ["module"]
 
 
+def test_weights_stand_in_for_a_whole_model(make_lab: Callable[..., Any], tmp_path: Path) -> None:
+    """torch.load gives a model of the student's class, told once; other files and classes it leaves alone."""
+
+    class Mine(nn.Linear):
+        """A model that is made without arguments."""
+
+        def __init__(self) -> None:
+            super().__init__(2, 2)
+
+    lab = make_lab(models={"net.weights": "Mine"})
+    model = Mine()
+    for name in ("net.weights", "other.weights"):
+        torch.save(model.state_dict(), tmp_path / name)
+    assert isinstance(torch.load(tmp_path / "net.weights"), dict)
+    lab.cell(Mine=Mine)
+    lab.cell(lambda: lab.names.update(loaded=torch.load(tmp_path / "net.weights")))
+    loaded = lab.names["loaded"]
+    assert type(loaded) is Mine
+    assert loaded.weight.equal(model.weight)
+    assert not loaded.training
+    assert isinstance(torch.load(tmp_path / "other.weights"), dict)
+    assert lab.moments().count("loaded") == 1
+    assert sum("whole model from net.weights" in line for line in lab.collector.notes.sentences) == 1
+
+
 @pytest.mark.parametrize(
     ("command", "rest", "skipped"),
     [
@@ -204,7 +229,7 @@ def test_the_shell_says_what_it_skipped_and_is_mended_back(lab: Any, capsys: pyt
 
 
 def test_bars_for_notebooks_are_plain_without_ipywidgets(lab: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """tqdm's bars for notebooks, and Torchbearer's in notebook mode, work; that is told once."""
+    """Bars of tqdm for notebooks, and Torchbearer's in notebook mode, work; that is told once."""
     if tqdm.notebook.IProgress is not None:
         pytest.skip("ipywidgets is installed: its bars are left alone")
     torchbearer.magics.set_notebook(True)
@@ -236,7 +261,8 @@ def test_torchbearers_magic_is_there_and_is_taken_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "drawn"), [("notebook", "inline"), ("widget", "inline"), ("qt5", "inline"), ("inline", "inline"), (None, None)]
+    ("asked", "drawn"),
+    [("notebook", "inline"), ("widget", "inline"), ("qt5", "inline"), ("inline", "inline"), (None, None)],
 )
 def test_plots_are_drawn_inline(lab: Any, asked: str | None, drawn: str | None) -> None:
     """Backends that need a window or a widget become inline, which is told; the rest is handed on."""

@@ -18,7 +18,7 @@ def test_inspect_finds_a_cells_module_at_once(monkeypatch: pytest.MonkeyPatch, t
     assert shell.compile.cache("f()", number=3) == name
     frame = compile("import sys; frame = sys._getframe()", name, "exec")
     space: dict[str, object] = {}
-    exec(frame, space)  # noqa: S102 - our own text, to get a frame of that file
-    found = inspect.getmodule(space["frame"], name)  # type: ignore[arg-type]
+    exec(frame, space)
+    found = inspect.getmodule(space["frame"], name)
     assert found is not None
     assert found.__name__ == "__main__"

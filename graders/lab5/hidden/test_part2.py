@@ -82,7 +82,8 @@ def test_misclassified(notebook: Work, evidence: Evidence) -> Verdict:
     }
     if said.which is not None and agrees(said.which, readings):
         return Verdict.passed("The answer agrees with what your network reads, computed again.", **details)
-    if unsure := _of_another_training(notebook, evidence, said):
+    number_alone = said.which is None and said.count == len(wrong)
+    if not number_alone and (unsure := _of_another_training(notebook, evidence, said)):
         return unsure.model_copy(update={"details": details})
     if said.count == len(wrong):
         message = "The number is right, but which pictures they are is missing or differs from what your network reads."

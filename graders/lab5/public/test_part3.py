@@ -1,8 +1,10 @@
 """Part 3: filters, response maps, inputs that maximise the outputs."""
 
+import numpy as np
+
 from graders.grading import Work, check
 from graders.lab5.drawings import as_pictures, drawn_pictures, equal, matched, tiles
-from graders.lab5.inside import drawn_climb, first_filters, named_climb, recomputed_maps
+from graders.lab5.inside import drawn_climb, first_filters, implied_maps, named_climb, recomputed_maps
 from graders.lab5.networks import exported, reloaded
 from graders.records import Verdict
 
@@ -34,6 +36,10 @@ def test_feature_maps(notebook: Work) -> Verdict:
     notebook.require(
         True if drawn or tensor is not None else None, "drawn response maps of conv1", ("feature_maps", "conv1"), hint
     )
+    if max(matched(drawn, maps) for maps in candidates) < count:
+        own = [tensor] if tensor is not None else []
+        own += [np.stack(some) for some in (drawn[:count], drawn[-count:]) if len(some) == count]
+        candidates += [maps for one in own for maps in implied_maps(notebook, one)]
     kept = [maps for maps in candidates if equal(tensor, maps)]
     counts = [matched(drawn, maps) for maps in candidates]
     shown = max(counts)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torchbearer.magics
-import tqdm
+import tqdm  # its stubs are a package of their own
 import tqdm.notebook
 
 from ..patching import Patches
@@ -18,10 +18,11 @@ def mend_progress_bars(session: Session, patches: Patches) -> None:
     if tqdm.notebook.IProgress is not None:
         return
 
-    class PlainBar(tqdm.tqdm):  # type: ignore[type-arg] # tqdm is generic in its stubs only
+    class PlainBar(tqdm.tqdm):  # type: ignore[misc] # tqdm is not typed
         """A bar of text that takes what a bar for notebooks takes."""
 
-        def __init__(self, *args: Any, display: bool = True, **kwargs: Any) -> None:
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.pop("display", None)  # of bars for notebooks only
             session.notes.tell("Progress bars for notebooks were drawn as text: ipywidgets is not installed here.")
             super().__init__(*args, **kwargs)
 
