@@ -10,7 +10,8 @@ itself, must mend is an exception. Commands print the message in one line and le
     ├── DataError             a data file is missing or not what its checksum says
     ├── MachineError          this machine lacks something that labmark needs
     ├── EvidenceError         a file of evidence is missing, malformed or contradicts itself
-    └── HarnessError          labmark's own fault: never costs a student a point
+    ├── HarnessError          labmark's own fault: never costs a student a point
+    └── Interrupted           the person at the keyboard called the work off
 
 Every class takes its whole message as its only argument, so all of them pickle.
 """
@@ -51,3 +52,7 @@ class EvidenceError(LabmarkError):
 
 class HarnessError(LabmarkError):
     """labmark itself failed; the check is repeated, the student loses nothing."""
+
+
+class Interrupted(LabmarkError):  # noqa: N818 - not an error, the wish of the person at the keyboard
+    """The work was called off; nothing unfinished is kept."""

@@ -12,8 +12,8 @@ from graders.engines.keys import graders_hash
 from graders.engines.plan import Need, Plan, Settings, choose, claim_folder, make_plans
 from graders.engines.student import NO_SANDBOX, MarkJob, now, status
 from graders.engines.workers import Markers
-from graders.errors import DataError, EvidenceError, HarnessError, LabError, UsageError
-from graders.execution import Interrupted, Progress, data_fingerprint, execute_submission, fingerprint, prepare
+from graders.errors import DataError, EvidenceError, HarnessError, Interrupted, LabError, UsageError
+from graders.execution import Progress, data_fingerprint, execute_submission, fingerprint, prepare
 from graders.intake import find_submissions
 from graders.lab import Lab
 from graders.records import Record, Result, Run, StudentLine

@@ -6,10 +6,9 @@ request, `outputs` keeps what is printed within limits. `collect` carries named 
 look at weights files, `handoffs` chooses what a notebook is given, `store` keeps what need not be run again.
 """
 
-from graders.execution.child import Interrupted
 from graders.execution.dataset import data_fingerprint, prepare
 from graders.execution.environment import fingerprint
 from graders.execution.progress import Progress
 from graders.execution.submission import execute_submission
 
-__all__ = ["Interrupted", "Progress", "data_fingerprint", "execute_submission", "fingerprint", "prepare"]
+__all__ = ["Progress", "data_fingerprint", "execute_submission", "fingerprint", "prepare"]

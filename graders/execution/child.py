@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from graders.errors import EvidenceError, LabmarkError
+from graders.errors import EvidenceError
 from graders.evidence import Journal, read_record
 from graders.execution.examine import clean_environment
 from graders.execution.job import GRACE_SECONDS, LOG_CHARACTERS, CellDone, Job, RunReport
@@ -20,10 +20,6 @@ from graders.execution.processes import end_run
 WAIT_SECONDS = 0.2
 END_SECONDS = 10.0
 CHUNK = 2**16
-
-
-class Interrupted(LabmarkError):  # noqa: N818 - not an error, the wish of the person at the keyboard
-    """The run was called off; nothing of it is kept."""
 
 
 def run_job(job: Job, mark: str, check: Callable[[], None], announce: Callable[[CellDone], None]) -> RunReport:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from graders.errors import Interrupted
 from graders.evidence import Answers, EvidenceIndex, Journal, NotebookRun, read_record
 from graders.evidence.schema import NotebookStatus
-from graders.execution.child import Interrupted
 from graders.execution.dataset import data_fingerprint
 from graders.execution.environment import fingerprint
 from graders.execution.examine import Examiner, Kept

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from nbformat import v4
 
+from graders.errors import Interrupted
 from graders.evidence import Evidence
-from graders.execution import Interrupted, Progress
+from graders.execution import Progress
 from graders.lab import Lab
 from tests.execution.tiny import WEIGHTS, Execute, Submit, notebook
 
