@@ -13,6 +13,7 @@ answer (no notebook, nothing touched, marked by a person); what it raises is exp
 - `marks`: the decorator
 - `work`: the evidence of one check's notebook, and what is missing from it
 - `gate`, `blame`, `outcomes`: verdicts that no grader has to give
+- `foreign`: what does not count where a part ran on the reference's file
 - `points`: from shares to points
 - `held_out`: images that no student had
 - `plugin`, `grade`: pytest, and the run of it

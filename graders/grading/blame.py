@@ -91,7 +91,9 @@ def _culprit(missing: MissingError, work: Work) -> Blame | None:
         return _root(ours[0], faulty, work)
     if any(cell.status == "not-run" for cell in own or work.cells):
         return _ending(work)
-    if naming := [cell for cell in faulty if _mentions(work.source(cell), missing.names)]:
+    # A cell after the check's own did not take away what that one should have left: it may be a victim itself.
+    before = [cell for cell in faulty if not own or cell.number < own[-1].number]
+    if naming := [cell for cell in before if _mentions(work.source(cell), missing.names)]:
         return _root(naming[0], faulty, work)
     if faulty and not own:
         return _root(faulty[0], faulty, work)

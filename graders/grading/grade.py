@@ -14,6 +14,7 @@ import pytest
 
 from graders.errors import EvidenceError, HarnessError, LabmarkError
 from graders.evidence import Evidence
+from graders.grading.foreign import spared
 from graders.grading.gate import gate
 from graders.grading.outcomes import verdict_of
 from graders.grading.plugin import Marker
@@ -95,7 +96,7 @@ def grade_evidence(
     _run(marker, folder or lab.folder)
     verdicts = {spec.id: marker.verdicts.get(spec.id) or _manual(lab, spec, evidence) for spec in lab.checks}
     return Graded(
-        checks=tuple(_check(spec, verdicts[spec.id]) for spec in lab.checks),
+        checks=tuple(_check(spec, _settled(lab, spec, evidence, verdicts[spec.id])) for spec in lab.checks),
         flags=marker.raised.all,
         notes=(*evidence.index.notes, *_notes(evidence)),
     )
@@ -134,6 +135,11 @@ def _manual(lab: Lab, spec: CheckSpec, evidence: Evidence) -> Verdict:
     except EvidenceError as error:
         return verdict_of(error, Work(lab, spec, evidence.notebooks[spec.notebook]))
     return verdict or Verdict.harness_error(f"No grader said anything about {spec.id}.")
+
+
+def _settled(lab: Lab, spec: CheckSpec, evidence: Evidence, verdict: Verdict) -> Verdict:
+    notebook = evidence.notebooks.get(spec.notebook)
+    return spared(verdict, Work(lab, spec, notebook)) if notebook is not None else verdict
 
 
 def _check(spec: CheckSpec, verdict: Verdict) -> Check:

@@ -81,13 +81,23 @@ def _is_digit(one: Any) -> bool:
 
 
 def printed_digits(text: str) -> dict[int, int]:
-    """Predictions in printed text: a list, a tensor, one a line, or in sentences.
+    """Predictions in printed text: a list, a tensor, one a line with or without its number, or in sentences.
 
     Returns:
         Number of the picture -> digit that was printed for it; empty where the text cannot be read so.
     """
     text = re.sub(r"(?:torch\.)?tensor\(|array\(|device='[^']*'|dtype=[\w.]+|np\.int64\(", " ", text)
-    return _from_lists(text) or _from_files(text) or _from_lines(text) or _from_run(text)
+    return _from_lists(text) or _from_files(text) or _from_lines(text) or _from_numbered(text) or _from_run(text)
+
+
+def is_plain(text: str) -> bool:
+    """Whether there is no doubt about what the text says: a list, ten lines with file names, one digit a line."""
+    return bool(_from_lists(text)) or len(_from_files(text)) == COUNT or bool(_from_lines(text))
+
+
+def holds_digits(text: str) -> bool:
+    """Whether a person might find ten predictions in the text."""
+    return len(_DIGIT.findall(text)) >= COUNT
 
 
 def _from_lists(text: str) -> dict[int, int]:
@@ -115,6 +125,19 @@ def _from_files(text: str) -> dict[int, int]:
 def _from_lines(text: str) -> dict[int, int]:
     digits = [digit for line in text.splitlines() if (digit := _line_digit(line)) is not None]
     return dict(enumerate(digits)) if len(digits) == COUNT else {}
+
+
+def _from_numbered(text: str) -> dict[int, int]:
+    """Ten lines of two digits each: "picture 3 looks like a 8". The one that counts from 0 to 9 is the number."""
+    pairs = [(int(found[0]), int(found[1])) for line in text.splitlines() if len(found := _DIGIT.findall(line)) == 2]
+    if len(pairs) != COUNT:
+        return {}
+    counting = list(range(COUNT))
+    if [first for first, _ in pairs] == counting:
+        return dict(pairs)
+    if [second for _, second in pairs] == counting:
+        return {second: first for first, second in pairs}
+    return {}
 
 
 def _from_run(text: str) -> dict[int, int]:

@@ -17,7 +17,7 @@ from tests.sample_class.cases import CASES
 
 pytestmark = pytest.mark.slow
 
-PERFECT = ("02-perfect", "03-sequential", "06-pool-before-relu", "15-by-hand")
+PERFECT = ("02-perfect", "03-sequential", "06-pool-before-relu", "15-by-hand", "17-from-colab")
 
 
 class Marked:

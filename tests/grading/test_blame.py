@@ -174,3 +174,13 @@ def test_an_unfound_cell_counts_as_not_attempted(grade: Grade, evidence: Evidenc
     """A code task without a cell goes to its grader; only if that finds nothing was it not attempted."""
     evidence["a.ipynb"].answers["first"] |= {"found": False, "touched": False}
     assert first_of(grade(MISSING)).outcome is Outcome.NOT_ATTEMPTED
+
+
+def test_a_later_cell_is_no_culprit(grade: Grade, evidence: EvidenceFolder) -> None:
+    """A cell below the check's own that misses the same thing is a victim: what is missing was never made."""
+    book = evidence["a.ipynb"]
+    book.cell("print('forgot')", task="first")
+    book.cell("show(Net)", error="NameError: name 'Net' is not defined")
+    check = first_of(grade(MISSING))
+    assert (check.outcome, check.code) == (Outcome.FAILED, "EVIDENCE_MISSING")
+    assert check.message.endswith("Train one.")

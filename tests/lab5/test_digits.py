@@ -17,6 +17,8 @@ PRINTED = [
     lambda d: "[" + " ".join(map(str, d)) + "]",
     lambda d: " ".join(map(str, d)),
     lambda d: "\n".join(f"{k}.PNG: {one}" for k, one in enumerate(d)),
+    lambda d: "\n".join(f"picture {k} looks like a {one}" for k, one in enumerate(d)),
+    lambda d: "\n".join(f"{k} {one}" for k, one in enumerate(d)),
     lambda d: "\n".join(f"Image {k} was predicted as {one}" for k, one in enumerate(d)),
     lambda d: "\n".join(f"Predicted: {one}, actual: {k}" for k, one in enumerate(d)),
     lambda d: "\n".join(f"Actual: {k}, Predicted: {one}" for k, one in enumerate(d)),

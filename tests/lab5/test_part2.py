@@ -215,6 +215,30 @@ def test_printed_predictions_pass(part: NotebookFolder, lab: Lab, read: list[int
     assert classify(part, lab).outcome is Outcome.PASSED
 
 
+def test_numbered_predictions_pass(part: NotebookFolder, lab: Lab, read: list[int]) -> None:
+    """Printed one by one in a sentence, with the number of the picture."""
+    said = "\n".join(f"picture {k} looks like a {digit}" for k, digit in enumerate(read))
+    part.answer("classify-digits", printed=said)
+    assert classify(part, lab).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("form", ["picture {k} looks like a {wrong}", "{k}: {right} or {wrong}"])
+def test_what_cannot_be_read_with_certainty_goes_to_a_person(
+    part: NotebookFolder, lab: Lab, read: list[int], form: str
+) -> None:
+    """Digits in a form of the student's own are never a failure that a machine decides."""
+    said = [form.format(k=k, right=digit, wrong=(digit + 1) % 10) for k, digit in enumerate(read)]
+    part.answer("classify-digits", printed="\n".join(said))
+    verdict = classify(part, lab)
+    assert (verdict.outcome, verdict.code, verdict.share) == (Outcome.REVIEW, "PREDICTIONS_UNCLEAR", 0)
+
+
+def test_a_plain_list_that_differs_is_no_question(part: NotebookFolder, lab: Lab, read: list[int]) -> None:
+    """A printed list says what it says: it is marked as the variable would be."""
+    part.answer("classify-digits", printed=str([(digit + 1) % 10 for digit in read]))
+    assert classify(part, lab).outcome is Outcome.FAILED
+
+
 def test_invented_predictions_earn_what_agrees(part: NotebookFolder, lab: Lab, read: list[int]) -> None:
     """Each prediction that the network does not give costs a tenth, even if it is the true digit."""
     part.variables["predictions"] = [(digit + 1) % 10 if k < 4 else digit for k, digit in enumerate(read)]

@@ -155,6 +155,78 @@ with torch.no_grad():
 print("test accuracy", right / len(testset))
 """.strip()
 
+COLAB_SETUP = """
+!pip install -q torchbearer
+!wget -q https://example.org/digits/0.PNG
+%matplotlib inline
+"""
+PRINTED_ONE_BY_ONE = """
+from scipy.misc import imread
+
+for number in range(10):
+    picture = torch.from_numpy(imread(f"{number}.PNG").astype("float32") / 255).view(1, 1, 28, 28)
+    print("picture", number, "looks like a", model(picture.to("cuda:0")).argmax().item())
+""".strip()
+DRAWN_ONLY = """
+for k in range(30):
+    plt.subplot(5, 30 / 5, k + 1)
+    plt.imshow(model.conv1.weight.data[k, 0])
+plt.show()
+""".strip()
+MAPS_DRAWN_ONLY = """
+def hook_function(module, given, result):
+    for k in range(result.shape[1]):
+        plt.subplot(5, 6, k + 1)
+        plt.imshow(result.data[0, k])
+
+
+hook = model.conv1.register_forward_hook(hook_function)
+model(load_digit("3.PNG"))
+hook.remove()
+plt.show()
+""".strip()
+
+
+def insert_first(notebook: str, source: str) -> Edit:
+    """Put a code cell before all others."""
+
+    def edit(notebooks: Notebooks) -> None:
+        new: dict[str, Any] = {
+            "cell_type": "code",
+            "id": "first",
+            "metadata": {},
+            "source": source,
+            "outputs": [],
+            "execution_count": None,
+        }
+        notebooks[notebook]["cells"].insert(0, new)
+
+    return edit
+
+
+def as_colab_saves(notebooks: Notebooks) -> None:
+    """Lose ids and metadata of every cell, and gain what Colab adds."""
+    for notebook in notebooks.values():
+        notebook["nbformat_minor"] = 0
+        notebook["metadata"] = {
+            "colab": {"provenance": []},
+            "kernelspec": {"name": "python3", "display_name": "Python 3"},
+        }
+        for number, one in enumerate(notebook["cells"]):
+            one.pop("id")
+            one["metadata"] = {"id": f"x{number}", "colab": {"base_uri": "https://localhost:8080/"}}
+            if one["cell_type"] == "code":
+                one["outputs"] = [
+                    {
+                        "output_type": "error",
+                        "ename": "NameError",
+                        "evalue": "name 'x' is not defined",
+                        "traceback": [],
+                        "errorDetails": {"actions": []},
+                    }
+                ]
+
+
 CASES: tuple[Case, ...] = (
     Case(
         "01-endless-loop",
@@ -232,5 +304,25 @@ CASES: tuple[Case, ...] = (
         "16-nothing-trained",
         "The optimiser holds the parameters of another network.",
         (replace(PART1, "bettercnn-train", "optim.Adam(model.parameters())", "optim.Adam(simple_model.parameters())"),),
+    ),
+    Case(
+        "17-from-colab",
+        "Right, from Colab: no metadata left, packages and pictures fetched, predictions printed, filters only drawn.",
+        (
+            *(insert_first(notebook, COLAB_SETUP) for notebook in (PART1, PART2, PART3)),
+            *(
+                replace(
+                    notebook, task, "set_notebook(False)  # a plain progress bar, which needs no further package", ""
+                )
+                for notebook, task in ((PART1, "cnn-setup"), (PART4, "top-setup"))
+            ),
+            replace(PART1, "bettercnn-train", "verbose=1).to(device)", 'verbose=2).to("cuda:0")'),
+            append(PART1, "bettercnn-save", 'from google.colab import files\n\nfiles.download("bettercnn.weights")'),
+            append(PART2, "reload-model", 'model = model.to("cuda:0")'),
+            rewrite(PART2, "classify-digits", PRINTED_ONE_BY_ONE),
+            rewrite(PART3, "filters", DRAWN_ONLY),
+            rewrite(PART3, "feature-maps", MAPS_DRAWN_ONLY),
+            as_colab_saves,
+        ),
     ),
 )
