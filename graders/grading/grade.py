@@ -4,11 +4,13 @@ pytest keeps state per process (environment variables, sys.modules), so grade on
 a class is graded by several processes.
 """
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -153,9 +155,18 @@ def _check(spec: CheckSpec, verdict: Verdict) -> Check:
         visibility=spec.visibility,
         code=verdict.code,
         message=verdict.message,
-        details=verdict.details,
+        details=_finite(verdict.details),
         cell=verdict.cell,
     )
+
+
+def _finite(value: Any) -> Any:
+    """Details that can be written as JSON: a student's NaN or infinity is told as a word."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _notes(evidence: Evidence) -> Iterator[str]:

@@ -183,3 +183,9 @@ def test_notes_of_the_run_reach_the_mark(grade: Grade, evidence: EvidenceFolder)
     """What the run says to everybody, whose weights were used for instance, comes first among the notes."""
     evidence.notes = ["b.ipynb was run on the lab's own w.bin."]
     assert grade().notes == ("b.ipynb was run on the lab's own w.bin.",)
+
+
+def test_details_can_always_be_written_as_json(grade: Grade) -> None:
+    """A student's NaN becomes a word; everything else stays what it is."""
+    check = check_of(grade('return Verdict.passed("x", a=[float("nan"), 1.5], b={"c": (float("-inf"), 2)})'))
+    assert check.details == {"a": ["nan", 1.5], "b": {"c": ["-inf", 2]}}
