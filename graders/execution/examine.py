@@ -20,6 +20,7 @@ from graders.lab import PACKAGE, Lab, Limits
 
 EXAMINE_SECONDS = 120.0
 MIB = 2**20
+BROKE_DOWN = f"The process that was to read it broke down over it, or took longer than {EXAMINE_SECONDS:g} s"
 FINDING = "finding.json"
 TENSORS = "tensors.safetensors"
 
@@ -60,7 +61,7 @@ class Examiner:
 
     Args:
         lab: Says which files hold weights, and how large a file may be.
-        store: Where findings are kept by content; the same content is looked at once.
+        store: Where findings are kept by content, an absolute path; the same content is looked at once.
     """
 
     def __init__(self, lab: Lab, store: Path) -> None:
@@ -84,16 +85,21 @@ class Examiner:
         known = self._store / copied.sha256
         if not (known / FINDING).is_file():
             _examine_into(known, path, self._limits)
+        if not (known / FINDING).is_file():
+            return Kept(path, FileEntry(kind="unreadable", problem=BROKE_DOWN, **facts))
         finding = read_record(known / FINDING, Finding)
         tensors = known / TENSORS if finding.kind == "state_dict" else None
         return Kept(path, FileEntry(**finding.model_dump(), **facts), tensors)
 
 
 def _examine_into(known: Path, path: Path, limits: Limits) -> None:
+    """Store what a file holds; nothing where the process broke down, so that it is tried again the next time."""
     known.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".part-", dir=known.parent) as name:
         folder = Path(name)
         finding = _in_a_child(path, folder, limits)
+        if finding is None:
+            return
         (folder / FINDING).write_text(finding.model_dump_json(), encoding="utf-8")
         known.mkdir(exist_ok=True)
         # The finding last: it says that the rest is there. Two threads at once write the same.
@@ -102,7 +108,7 @@ def _examine_into(known: Path, path: Path, limits: Limits) -> None:
                 (folder / one).replace(known / one)
 
 
-def _in_a_child(path: Path, folder: Path, limits: Limits) -> Finding:
+def _in_a_child(path: Path, folder: Path, limits: Limits) -> Finding | None:
     command = [sys.executable, "-m", "graders.execution.weights", str(path), str(folder / TENSORS)]
     command += [str(limits.file_mb), str(limits.evaluation_mb)]
     try:
@@ -117,8 +123,8 @@ def _in_a_child(path: Path, folder: Path, limits: Limits) -> Finding:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Finding(kind="unreadable", problem=f"It could not be read within {EXAMINE_SECONDS:g} s.")
+        return None
     try:
         return Finding.model_validate_json(done.stdout)
     except ValidationError:
-        return Finding(kind="unreadable", problem="The process that was to read it broke down over it.")
+        return None

@@ -94,6 +94,8 @@ def execute_submission(
         UsageError: the lab has no such profile.
         DataError: no images are laid out.
     """
+    # Kernels and other processes of the run work in folders of their own, where relative paths lead elsewhere.
+    folder, data, store = folder.absolute(), data.absolute(), store.absolute()
     part = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
     part.mkdir(parents=True)
     try:

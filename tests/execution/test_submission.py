@@ -11,9 +11,9 @@ from nbformat import v4
 
 from graders.errors import Interrupted
 from graders.evidence import Evidence
-from graders.execution import Progress
+from graders.execution import Progress, execute_submission
 from graders.lab import Lab
-from tests.execution.tiny import WEIGHTS, Execute, Submit, notebook
+from tests.execution.tiny import STUB, WEIGHTS, Execute, Submit, notebook
 
 
 def statuses(evidence: Evidence) -> list[str]:
@@ -136,6 +136,28 @@ def test_file_goes_from_part_to_part(execute: Execute, submit: Submit, tmp_path:
     refused = json.loads((one.folder / "files" / "index.json").read_text())["refused"]
     assert "symbolic link" in refused["note.txt"]
     assert not (one.folder / "files" / "note.txt").exists()
+
+
+def test_relative_paths_lead_to_the_same(
+    lab: Lab, submit: Submit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders named from where labmark was started: images, evidence and weights files are found all the same."""
+    monkeypatch.chdir(tmp_path)
+    Path("images").mkdir()
+    (Path("images") / "images").write_bytes(b"images")
+    index = execute_submission(
+        submit(one=notebook("make", "print(1)"), two=notebook("use", f"import os; os.stat({WEIGHTS!r})")),
+        lab,
+        profile="quick",
+        folder=Path("evidence"),
+        data=Path("images"),
+        store=Path("store"),
+        report=lambda progress: None,
+        runtime=STUB,
+    )
+    assert [run.status for run in index.notebooks] == ["complete", "complete"]
+    assert index.notebooks[1].handoffs == {WEIGHTS: "reference"}
+    assert Evidence(tmp_path / "evidence").notebooks["two.ipynb"].files[WEIGHTS].kind == "state_dict"
 
 
 def test_same_notebook_is_run_once(execute: Execute, submit: Submit, tmp_path: Path) -> None:

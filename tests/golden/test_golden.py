@@ -49,7 +49,8 @@ class Marked:
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory: pytest.TempPathFactory) -> Marked:
     """The class, marked once for all tests of this module."""
-    return Marked(tmp_path_factory.mktemp("class"))
+    # A relative path, as people type it: kernels and readers work in folders of their own.
+    return Marked(Path(os.path.relpath(tmp_path_factory.mktemp("class"))))
 
 
 def test_every_case_has_an_expected_result() -> None:
