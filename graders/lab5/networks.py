@@ -1,12 +1,13 @@
 """Which network a check means, and its logits."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from graders.evidence import Array
 from graders.grading import Found, MissingError, Work
-from graders.models import Network, evaluate, read_network, specification
+from graders.models import Network, NotExportable, evaluate, read_network, specification
+from graders.records import Outcome, Verdict
 
 SIMPLE, BETTER, BRANCH, OWN = "SimpleCNN", "BetterCNN", "BranchModel", "OwnNet"
 WEIGHTS_FILE = "bettercnn.weights"
@@ -81,6 +82,27 @@ def candidates(work: Work, *moments: str, class_name: str) -> tuple[Found, ...]:
     """
     moment = work.model(*moments, class_name=class_name).event.moment
     return latest(work.models(moment, class_name=class_name))
+
+
+def best_verdict(found: Iterable[Found], judge: Callable[[Found], Verdict]) -> Verdict:
+    """The best verdict on any of several networks, the first that passes if one does.
+
+    Raises:
+        NotExportable: none passes, and one has no graph: a person must look at that one.
+    """
+    verdicts: list[Verdict] = []
+    unknown: NotExportable | None = None
+    for one in found:
+        try:
+            verdicts.append(judge(one))
+        except NotExportable as error:
+            unknown = error
+            continue
+        if verdicts[-1].outcome is Outcome.PASSED:
+            return verdicts[-1]
+    if unknown is not None:
+        raise unknown
+    return max(verdicts, key=lambda verdict: verdict.share)
 
 
 def reloaded(work: Work) -> Found:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from graders.grading import Flags, Found, HeldOut, Work, check
 from graders.lab5.accuracy import dropout_advice, judge_accuracy
-from graders.lab5.networks import BETTER, BETTER_STAGES, SIMPLE, candidates, exported, trained
+from graders.lab5.networks import BETTER, BETTER_STAGES, SIMPLE, best_verdict, candidates, exported, trained
 from graders.lab5.saved import judge_saved
 from graders.lab5.written import CONV_5X5, judge_shape
 from graders.models import NotExportable, chain, compare, read_network, words
-from graders.records import Outcome, Verdict
+from graders.records import Verdict
 
 
 @check("5.1/conv1-shape")
@@ -27,19 +27,8 @@ def test_simplecnn_trained(notebook: Work, held_out: HeldOut, threshold: float, 
 @check("5.1/bettercnn-architecture")
 def test_bettercnn_architecture(notebook: Work, held_out: HeldOut) -> Verdict:
     """The thirteen stages, in any way of writing them; the best of several classes of that name."""
-    verdicts: list[Verdict] = []
-    unknown: NotExportable | None = None
-    for one in candidates(notebook, "trained", "saved", "evaluated", "end", "initial", class_name=BETTER):
-        try:
-            verdicts.append(_judge_stages(one, held_out))
-        except NotExportable as error:  # another may do; if none does, a person must look at this one
-            unknown = error
-            continue
-        if verdicts[-1].outcome is Outcome.PASSED:
-            return verdicts[-1]
-    if unknown is not None:
-        raise unknown
-    return max(verdicts, key=lambda verdict: verdict.share)
+    found = candidates(notebook, "trained", "saved", "evaluated", "end", "initial", class_name=BETTER)
+    return best_verdict(found, lambda one: _judge_stages(one, held_out))
 
 
 def _judge_stages(found: Found, held_out: HeldOut) -> Verdict:
