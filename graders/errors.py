@@ -8,7 +8,6 @@ itself, must mend is an exception. Commands print the message in one line and le
     ├── LabError              lab.toml or the reference folder: file, key, remedy
     ├── StaleTemplateError    student_template/ differs from what reference/ gives
     ├── DataError             a data file is missing or not what its checksum says
-    ├── MachineError          this machine lacks something that labmark needs
     ├── EvidenceError         a file of evidence is missing, malformed or contradicts itself
     ├── HarnessError          labmark's own fault: never costs a student a point
     └── Interrupted           the person at the keyboard called the work off
@@ -40,10 +39,6 @@ class StaleTemplateError(LabmarkError):
 
 class DataError(LabmarkError):
     """A data file is missing or damaged."""
-
-
-class MachineError(LabmarkError):
-    """The machine lacks something; the message holds the remedy."""
 
 
 class EvidenceError(LabmarkError):

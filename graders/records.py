@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+NO_SANDBOX = "none"
+"""In `sandbox` of the records below: student code ran in processes of its own, and nothing more."""
+
 
 class Record(BaseModel):
     """Base of all records: frozen, and closed to fields that the schema does not name."""

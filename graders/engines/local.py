@@ -10,13 +10,13 @@ from typing import Protocol
 from graders.engines.files import RESULT, RUN, read_result, read_run, to_json, write_atomically
 from graders.engines.keys import graders_hash
 from graders.engines.plan import Need, Plan, Settings, choose, claim_folder, make_plans
-from graders.engines.student import NO_SANDBOX, MarkJob, now, status
+from graders.engines.student import MarkJob, now, status
 from graders.engines.workers import Markers
 from graders.errors import DataError, EvidenceError, HarnessError, Interrupted, LabError, UsageError
 from graders.execution import Progress, data_fingerprint, execute_submission, fingerprint, prepare
 from graders.intake import find_submissions
 from graders.lab import Lab
-from graders.records import Record, Result, Run, StudentLine
+from graders.records import NO_SANDBOX, Record, Result, Run, StudentLine
 from graders.reports import write_class_report, write_grades_csv
 
 WORK = Path(".labmark")
@@ -78,8 +78,7 @@ def grade_class(folder: Path, out: Path, lab: Lab, lab_file: Path, options: Opti
         shutil.rmtree(out / WORK / "store", ignore_errors=True)
         mine = tuple(plan.model_copy(update={"need": Need.RUN}) for plan in mine)
     _Marking(lab, lab_file, options.profile, environment, out, data, watch).all(mine, options.jobs)
-    students = [(plan.submission.student, plan.folder) for plan in plans]
-    return _write_class(students, lab, options.profile, environment, out, started)
+    return _write_class([plan.folder for plan in plans], lab, options.profile, environment, out, started)
 
 
 def regrade(out: Path, lab: Lab, lab_file: Path, jobs: int, watch: Watcher) -> Run:
@@ -116,8 +115,9 @@ def regrade(out: Path, lab: Lab, lab_file: Path, jobs: int, watch: Watcher) -> R
 
         for future in as_completed([threads.submit(again, line) for line in run.students]):
             future.result()
-    lines = [(line.id, (out / line.result).parent) for line in run.students]
-    return _write_class(lines, lab, run.profile, run.environment, out, started)
+    return _write_class(
+        [(out / line.result).parent for line in run.students], lab, run.profile, run.environment, out, started
+    )
 
 
 class _Marking:
@@ -214,14 +214,14 @@ def _marked(job: MarkJob, markers: Markers) -> Result:
 
 
 def _write_class(
-    students: Sequence[tuple[str, Path]],
+    folders: Sequence[Path],
     lab: Lab,
     profile: str,
     environment: dict[str, str],
     out: Path,
     started: str,
 ) -> Run:
-    read = [(folder, read_result(folder)) for _, folder in students]
+    read = [(folder, read_result(folder)) for folder in folders]
     # A student who was not asked for (--only) may still have a result of another profile: never mixed in.
     results = [(folder, one) for folder, one in read if one is not None and one.provenance.profile == profile]
     lines = tuple(

@@ -10,10 +10,10 @@ from graders import __version__
 from graders.engines.files import RESULT, to_json, write_atomically
 from graders.errors import EvidenceError
 from graders.evidence import Evidence
-from graders.grading import Graded, grade_evidence
+from graders.grading import Graded, grade_evidence, ungraded
 from graders.lab import Lab, load_lab
 from graders.records import (
-    Check,
+    NO_SANDBOX,
     NotebookSummary,
     NotebookTiming,
     Outcome,
@@ -21,11 +21,9 @@ from graders.records import (
     Record,
     Result,
     Timing,
-    Verdict,
 )
 from graders.reports import write_student_reports
 
-NO_SANDBOX = "none"
 SANDBOX_NOTE = "The notebooks ran in processes of their own, without a sandbox."
 
 
@@ -68,32 +66,16 @@ def mark(job: MarkJob) -> Result:
         fault = job.fault
     except EvidenceError as error:
         evidence, fault = None, f"The evidence of the run cannot be read: {error}"
-    graded = _all_ours(lab, fault) if evidence is None else grade_evidence(root, lab, profile=job.profile)
+    if evidence is None:
+        graded = ungraded(lab, f"This could not be checked, and that is not your fault: {fault}")
+    else:
+        graded = grade_evidence(root, lab, profile=job.profile)
     result = _result(job, lab, evidence, graded)
     shutil.rmtree(job.folder / "notebooks", ignore_errors=True)
     write_student_reports(result, lab, root if evidence is not None else None, job.folder)
     # Last of all: a result.json on disk says that everything of this student is finished.
     write_atomically(job.folder / RESULT, to_json(result))
     return result
-
-
-def _all_ours(lab: Lab, fault: str) -> Graded:
-    verdict = Verdict.harness_error(f"This could not be checked, and that is not your fault: {fault}")
-    checks = tuple(
-        Check(
-            id=spec.id,
-            title=spec.title,
-            category=spec.category,
-            outcome=verdict.outcome,
-            points=0,
-            max_points=spec.points,
-            visibility=spec.visibility,
-            code=verdict.code,
-            message=verdict.message,
-        )
-        for spec in lab.checks
-    )
-    return Graded(checks=checks, flags=(), notes=())
 
 
 def _result(job: MarkJob, lab: Lab, evidence: Evidence | None, graded: Graded) -> Result:
@@ -106,7 +88,7 @@ def _result(job: MarkJob, lab: Lab, evidence: Evidence | None, graded: Graded) -
     }
     return Result(
         student=job.student,
-        score=round(sum(check.points for check in graded.checks), 2),
+        score=graded.score,
         max_score=lab.max_score,
         checks=graded.checks,
         notebooks=tuple(

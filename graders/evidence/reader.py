@@ -210,7 +210,7 @@ class NotebookEvidence:
 
     @cached_property
     def inputs(self) -> dict[str, Array]:
-        """Small batches that passed through models, in order "i0", "i1", ..."""
+        """Small batches that passed through models by name, "i0", "i1", ...; the file keeps no order."""
         return self._tensors("inputs.safetensors")
 
     @cached_property
@@ -249,7 +249,7 @@ class NotebookEvidence:
         return {entry.name: entry for entry in self._record("files/index.json", Files).files}
 
     def file_tensors(self, name: str) -> dict[str, Array]:
-        """The tensors of a collected state_dict file, in the order of the file's keys as far as kept."""
+        """The tensors of a collected state_dict file by name."""
         if self.folder is None:
             raise EvidenceError(f"{self.run.name} left no files")
         return read_tensors(self.folder / "files" / f"{name}.safetensors")

@@ -47,9 +47,8 @@ from graders.notebooks import (
     template_notebook,
 )
 from graders.notebooks.cells import code_numbers
-from graders.records import Submission
+from graders.records import NO_SANDBOX, Submission
 
-NO_SANDBOX = "none"
 RUNTIME = PACKAGE / "runtime"
 CODE = (PACKAGE / "execution", PACKAGE / "notebooks", PACKAGE / "evidence")
 LEAST_SECONDS = 1.0

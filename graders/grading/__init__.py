@@ -20,9 +20,9 @@ answer (no notebook, nothing touched, marked by a person); what it raises is exp
 """
 
 from graders.grading.flags import Flags
-from graders.grading.grade import Graded, grade_evidence
+from graders.grading.grade import Graded, grade_evidence, ungraded
 from graders.grading.held_out import HeldOut
 from graders.grading.marks import check
 from graders.grading.work import Found, MissingError, Work
 
-__all__ = ["Flags", "Found", "Graded", "HeldOut", "MissingError", "Work", "check", "grade_evidence"]
+__all__ = ["Flags", "Found", "Graded", "HeldOut", "MissingError", "Work", "check", "grade_evidence", "ungraded"]

@@ -8,18 +8,17 @@ same fault: a person must look instead.
 from pathlib import PurePath
 
 from graders.errors import EvidenceError
-from graders.evidence import ModelEvent
-from graders.grading.work import Work
+from graders.evidence import ModelEvent, NotebookEvidence
 from graders.records import Outcome, Verdict
 
 
-def spared(verdict: Verdict, work: Work) -> Verdict:
+def spared(verdict: Verdict, notebook: NotebookEvidence | None) -> Verdict:
     """The verdict, or `review` where it only says that the reference's file does not fit the student's network."""
-    if verdict.outcome not in (Outcome.FAILED, Outcome.BLOCKED):
+    if notebook is None or verdict.outcome not in (Outcome.FAILED, Outcome.BLOCKED):
         return verdict
-    handed = {file for file, origin in work.notebook.run.handoffs.items() if origin == "reference"}
+    handed = {file for file, origin in notebook.run.handoffs.items() if origin == "reference"}
     try:
-        misfit = next((one for one in work.notebook.events if _misfits(one, handed)), None)
+        misfit = next((one for one in notebook.events if _misfits(one, handed)), None)
     except EvidenceError:  # said by the verdict itself, where it rests on it
         return verdict
     if misfit is None:

@@ -92,16 +92,23 @@ def grade_evidence(
     try:
         evidence = Evidence(evidence_folder)
     except EvidenceError as error:  # evidence.json is ours: its loss costs the student nothing
-        lost = Verdict.harness_error(f"The evidence of this run cannot be read ({error}); run the notebooks again.")
-        return Graded(checks=tuple(_check(spec, lost) for spec in lab.checks))
+        return ungraded(lab, f"The evidence of this run cannot be read ({error}); run the notebooks again.")
     marker = Marker(lab, evidence, profile, folder or lab.folder)
     _run(marker, folder or lab.folder)
     verdicts = {spec.id: marker.verdicts.get(spec.id) or _manual(lab, spec, evidence) for spec in lab.checks}
     return Graded(
-        checks=tuple(_check(spec, _settled(lab, spec, evidence, verdicts[spec.id])) for spec in lab.checks),
+        checks=tuple(
+            _check(spec, spared(verdicts[spec.id], evidence.notebooks.get(spec.notebook))) for spec in lab.checks
+        ),
         flags=marker.raised.all,
         notes=(*evidence.index.notes, *_notes(evidence)),
     )
+
+
+def ungraded(lab: Lab, message: str) -> Graded:
+    """What is said where nothing could be checked, through a fault of ours: every check a harness error."""
+    verdict = Verdict.harness_error(message)
+    return Graded(checks=tuple(_check(spec, verdict) for spec in lab.checks))
 
 
 def _run(marker: Marker, folder: Path) -> None:
@@ -137,11 +144,6 @@ def _manual(lab: Lab, spec: CheckSpec, evidence: Evidence) -> Verdict:
     except EvidenceError as error:
         return verdict_of(error, Work(lab, spec, evidence.notebooks[spec.notebook]))
     return verdict or Verdict.harness_error(f"No grader said anything about {spec.id}.")
-
-
-def _settled(lab: Lab, spec: CheckSpec, evidence: Evidence, verdict: Verdict) -> Verdict:
-    notebook = evidence.notebooks.get(spec.notebook)
-    return spared(verdict, Work(lab, spec, notebook)) if notebook is not None else verdict
 
 
 def _check(spec: CheckSpec, verdict: Verdict) -> Check:

@@ -7,7 +7,7 @@ from typing import Any
 
 from graders.models.graph import Node, Ref, TensorRef
 from graders.models.network import Network
-from graders.models.notation import ACTIVATIONS, Shape, Stage, conv, pool, window
+from graders.models.notation import Shape, Stage, conv, pool, window
 from graders.models.ops import ATEN, arguments
 
 
@@ -250,8 +250,3 @@ _HANDLERS: Mapping[str, _Handler] = {
     "add": _add,
     "group_norm": _norm,
 }
-
-
-def is_activation(one: Stage) -> bool:
-    """Whether a stage is an activation function."""
-    return one.kind in ACTIVATIONS
