@@ -14,6 +14,7 @@ from pathlib import Path
 
 from graders.errors import DataError, LabError, LabmarkError
 from graders.execution import prepare
+from graders.execution.kernel import SOCKET_PATH
 from graders.lab import Lab, load_lab
 from graders.notebooks.release import stale_files
 from graders.records import Record
@@ -21,8 +22,7 @@ from graders.records import Record
 PACKAGES = ("torch", "torchvision", "torchbearer", "papermill", "nbclient", "ipykernel", "pytest", "matplotlib")
 FREE_GIB = 2
 IMPORT_SECONDS = 120
-# The kernel's sockets lie in the temporary folder; a path of a Unix socket has at most 107 bytes (unix(7)).
-SOCKET_PATH = 107
+# The kernel's sockets lie in a folder of their own below the temporary one: room for both names.
 SOCKET_NAME = 45
 
 

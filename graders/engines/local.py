@@ -140,6 +140,7 @@ class _Marking:
         self.out = out
         self.data = data
         self.watch = watch
+        self.marked_by = graders_hash(lab)
         self.stop = threading.Event()
 
     def all(self, plans: Sequence[Plan], jobs: int) -> None:
@@ -170,7 +171,7 @@ class _Marking:
             lab_file=self.lab_file,
             profile=self.profile,
             evidence_key=plan.key,
-            graders_hash=graders_hash(self.lab),
+            graders_hash=self.marked_by,
             environment=self.environment,
             started=now(),
         )

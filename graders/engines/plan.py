@@ -5,7 +5,7 @@ from enum import Enum
 from pathlib import Path
 
 from graders.engines.files import read_result, to_json, write_atomically
-from graders.engines.keys import evidence_key, graders_hash
+from graders.engines.keys import evidence_key, graders_hash, run_key
 from graders.errors import EvidenceError, UsageError
 from graders.evidence import read_record
 from graders.intake import safe_names
@@ -86,10 +86,11 @@ def make_plans(
     """Compare what is there with what the submissions ask for."""
     names = safe_names(one.student for one in submissions)
     marked_by = graders_hash(lab)
+    shared = run_key(lab, settings.profile, data, environment)
     plans = []
     for submission in submissions:
         folder = out / "students" / names[submission.student]
-        key = evidence_key(submission, lab, settings.profile, data, environment)
+        key = evidence_key(submission, shared)
         before = read_result(folder)
         need = _need(before, folder, key, marked_by)
         plans.append(Plan(submission=submission, folder=folder, key=key, need=need, before=before))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from graders.engines.files import to_json, write_atomically
-from graders.engines.keys import evidence_key, graders_hash
+from graders.engines.keys import evidence_key, graders_hash, run_key
 from graders.engines.plan import Need, Settings, choose, claim_folder, make_plans
 from graders.errors import UsageError
 from graders.lab import Lab, load_lab
@@ -39,7 +39,7 @@ def need(submission: Submission, lab: Lab, out: Path, data: str = "data") -> Nee
 def finish(submission: Submission, lab: Lab, out: Path, outcome: Outcome = Outcome.PASSED) -> Path:
     """Leave behind what a finished marking leaves."""
     folder = out / "students" / "ann"
-    key = evidence_key(submission, lab, "quick", "data", {})
+    key = evidence_key(submission, run_key(lab, "quick", "data", {}))
     result = make_result(checks=(make_check(outcome),), evidence_key=key, graders_hash=graders_hash(lab))
     write_atomically(folder / "result.json", to_json(result))
     for name in ("report.html", "instructor.html", "evidence/evidence.json"):
