@@ -71,6 +71,8 @@ def main() -> None:
                              marks again from stored evidence, runs no notebook
     A lab's author           labmark release
                              makes student_template/ from reference/
+                             labmark verify
+                             grades the graders: faults must be found, right solutions kept
     Something odd            labmark doctor
 
     SUBMISSIONS is a folder with one folder a student, named by the student's id, which holds the notebooks.
@@ -90,6 +92,12 @@ def main() -> None:
     envvar="LABMARK_DATA",
     help="Folder with all of MNIST (scripts/fetch_mnist.py makes it); needed for standard and full.",
 )
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    show_default="drawn for a new OUT, and kept",
+    help="How the held-out pictures are moved, a little, for this class; 0 for not at all.",
+)
 @click.option("--fail-under", type=float, metavar="POINTS", help="Exit with 1 if a student has fewer points (for CI).")
 @lab_option
 def grade(
@@ -100,6 +108,7 @@ def grade(
     only: tuple[str, ...],
     fresh: bool,
     data: Path | None,
+    seed: int | None,
     fail_under: float | None,
     lab_file: Path,
 ) -> None:
@@ -117,7 +126,7 @@ def grade(
 
     lab = load_lab(lab_file)
     console = Console(stderr=True)
-    options = Options(profile=profile, jobs=jobs, only=only, fresh=fresh, data=data)
+    options = Options(profile=profile, jobs=jobs, only=only, fresh=fresh, data=data, seed=seed)
     with watcher(console) as watch:
         run = grade_class(submissions, out, lab, lab_file, options, watch)
     _conclude(run, out, class_table)
@@ -148,6 +157,94 @@ def regrade(out: Path, jobs: int, lab_file: Path) -> None:
     with watcher(Console(stderr=True)) as watch:
         run = again(out, lab, lab_file, jobs, watch)
     _conclude(run, out, class_table)
+
+
+@main.command()
+@click.option("--full", is_flag=True, help="Run all notebooks of each case as `labmark grade` does: about an hour.")
+@click.option("--profile", show_default="smoke, with --full quick", help="How much is trained.")
+@click.option("--only", multiple=True, metavar="ID", help="Try only this case; may be given several times.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Keep runs, messages.json and matrix.txt here.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@jobs_option
+@lab_option
+def verify(
+    full: bool, profile: str | None, only: tuple[str, ...], out: Path | None, as_json: bool, jobs: int, lab_file: Path
+) -> None:
+    """Grade the graders with faults and right solutions made from the reference.
+
+    The reference must get all points and the template none. Every mutant (the reference with one fault) must lose
+    points in the check that owns the fault and in no other, though others may be blocked by it; every variant (right,
+    but written otherwise) must keep every point. Prints a matrix of faults by checks.
+
+    The fast form trains for seconds and runs only the notebooks that a case is about. Exits with 1 if a grader
+    is wrong.
+    """
+    import tempfile
+
+    from graders.console import case_watcher
+    from graders.verification import figures, matrix
+    from graders.verification import verify as run
+    from graders.verification.verify import write_messages
+
+    lab = load_lab(lab_file)
+    with tempfile.TemporaryDirectory(prefix="labmark-verify-") as scratch, case_watcher(Console(stderr=True)) as told:
+        work = (out or Path(scratch)).absolute()
+        found = run(lab, lab_file, work=work, jobs=jobs, only=only, full=full, profile=profile, told=told)
+    table = matrix(found.of("mutant"), [check.id for check in lab.checks if not check.manual])
+    if out is not None:
+        write_messages(found, table, out)
+    if as_json:
+        click.echo(json.dumps(found.summary()))
+    else:
+        click.echo("\n".join([table, "", *figures(found)]))
+        for one in found.judged:
+            if not one.good:
+                click.echo(f"WRONG {one.kind} {one.id}: {one.why}")
+    if not found.ok:
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--runs", type=click.IntRange(1, 10_000), required=True, metavar="K", help="Trainings in all.")
+@click.option("--profile", default="quick", show_default=True, help="How much is trained.")
+@click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="Run k uses seed + k.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    show_default="calibration/PROFILE.json beside lab.toml",
+    help="File for the accuracies.",
+)
+@click.option("--data", type=click.Path(path_type=Path), envvar="LABMARK_DATA", help="Folder with all of MNIST.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@jobs_option
+@lab_option
+def calibrate(
+    runs: int,
+    profile: str,
+    seed: int,
+    out: Path | None,
+    data: Path | None,
+    as_json: bool,
+    jobs: int,
+    lab_file: Path,
+) -> None:
+    """Train the reference K times and say how often it would miss a threshold.
+
+    Each run has other random numbers, and held-out pictures that are moved otherwise. The accuracies are stored as
+    they come: interrupted, or asked for more runs, the same command goes on from there; with changed thresholds
+    and no more runs it only counts again.
+    """
+    from graders.calibration import calibrate as run
+    from graders.calibration import table
+
+    lab = load_lab(lab_file)
+
+    def told(done: int, total: int) -> None:
+        click.echo(f"{done} of {total} trainings", err=True)
+
+    found = run(lab, lab_file, profile=profile, runs=runs, seed=seed, jobs=jobs, data=data, out=out, told=told)
+    click.echo(json.dumps(found.model_dump(by_alias=True)) if as_json else table(found))
 
 
 @main.command()

@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from graders.execution import Progress
 from graders.records import Outcome, Result, Run
+from graders.verification.judging import Judged
 
 # C0 and C1 controls, and the marks that reorder text: a student's file name must not steer the terminal.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -192,3 +194,37 @@ def class_table(run: Run) -> Table:
     for line in run.students:
         table.add_row(escape(printable(line.id)), points(line.score), points(line.max_score), words[line.status])
     return table
+
+
+class CaseLines:
+    """Progress of `labmark verify`: a bar on a terminal, a line for each case that went wrong, and every tenth."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.bar = Bar(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+        )
+        self.task = self.bar.add_task("warming up, then the reference", total=None)
+
+    def __enter__(self) -> Callable[[int, int, Judged], None]:
+        """Show the bar, on a terminal."""
+        if self.console.is_terminal:
+            self.bar.start()
+        return self.told
+
+    def __exit__(self, *_: object) -> None:
+        """Take the bar away."""
+        self.bar.stop()
+
+    def told(self, done: int, total: int, last: Judged) -> None:
+        """One more case is done."""
+        self.bar.update(self.task, completed=done, total=total, description=last.id)
+        if not last.good:
+            self.console.print(escape(f"WRONG {last.kind} {last.id}: {last.why}"))
+        elif not self.console.is_terminal and (done % 10 == 0 or done == total):
+            self.console.print(f"{done} of {total} cases")
+
+
+def case_watcher(console: Console) -> CaseLines:
+    """Who tells the operator how `labmark verify` goes on."""
+    return CaseLines(console)

@@ -107,10 +107,19 @@ class Limits(Record):
 
 
 class Profile(Record):
-    """How much is trained, on what, with which limits in seconds. `epochs` 0 means no cap."""
+    """How much is trained, on what, with which limits in seconds.
+
+    Attributes:
+        images: So many training images, the first of the set; 0 means all.
+        test_images: Likewise of the test images that notebooks see; held-out images are never fewer.
+        epochs: Of one training; 0 means no cap.
+        thresholds: Accuracy that a check asks for, 0 to 1, by check id.
+    """
 
     title: str
     data: Literal["embedded", "full"]
+    images: int = Field(default=0, ge=0)
+    test_images: int = Field(default=0, ge=0)
     epochs: int = Field(ge=0)
     cell_seconds: Positive
     notebook_seconds: Positive

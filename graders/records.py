@@ -195,6 +195,7 @@ class Provenance(Record):
         environment: Versions of what the kernel ran on.
         evidence_key: Of everything that the run depended on: files, lab, data, environment, our own code.
         graders_hash: Of the code and data that turned evidence into marks.
+        held_out_seed: How the held-out images were moved; 0 for not at all.
         notes: Sentences that every reader must see: caps, shims, which weights later parts ran on.
     """
 
@@ -207,6 +208,7 @@ class Provenance(Record):
     environment: dict[str, str]
     evidence_key: str
     graders_hash: str
+    held_out_seed: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -236,7 +238,7 @@ class StudentLine(Record):
 
 
 class Run(Record):
-    """`run.json`: one marking of a class."""
+    """`run.json`: one marking of a class. `held_out_seed` as in `Provenance`."""
 
     schema_: Literal["labmark/run/1"] = Field(default="labmark/run/1", alias="schema")
     lab: str
@@ -245,6 +247,7 @@ class Run(Record):
     profile: str
     sandbox: str
     environment: dict[str, str]
+    held_out_seed: int = 0
     started: str
     finished: str
     students: tuple[StudentLine, ...]

@@ -2,6 +2,7 @@
 
 from typing import Any, get_args
 
+from graders.calibrated import Calibration
 from graders.evidence import (
     Answers,
     Drawings,
@@ -31,6 +32,7 @@ RECORDS: tuple[type[Record], ...] = (
     Variables,
     Probes,
     Shims,
+    Calibration,
 )
 
 

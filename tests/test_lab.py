@@ -63,7 +63,7 @@ def test_look_ups_find_and_miss(lab: Lab) -> None:
     for look in (lab.notebook, lab.check, lab.task):
         with pytest.raises(KeyError, match="nothing"):
             look("nothing")
-    with pytest.raises(UsageError, match="it has quick, standard, full"):
+    with pytest.raises(UsageError, match="it has smoke, quick, standard, full"):
         lab.profile("nothing")
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from graders.lab import PACKAGE
 
-FLOOR = ("errors", "records", "lab", "idx", "evidence")
+FLOOR = ("errors", "records", "lab", "idx", "evidence", "calibrated")
 ORDER = (
     "notebooks", "intake", "runtime", "execution", "models", "grading", "lab5", "reports", "exports", "engines",
+    "verification", "calibration",
 )  # fmt: skip
 TOP = ("cli", "console", "doctor", "schemas")
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)

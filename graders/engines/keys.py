@@ -4,7 +4,7 @@ from graders.execution.store import hash_of_code, hashes_of, key_of
 from graders.lab import PACKAGE, Lab
 from graders.records import Submission
 
-FLOOR = ("errors.py", "idx.py", "lab.py", "records.py")
+FLOOR = ("calibrated.py", "errors.py", "idx.py", "lab.py", "records.py")
 RUNNING_PARTS = ("evidence", "notebooks", "intake", "runtime", "execution")
 GRADING_PARTS = ("models", "grading")
 
@@ -38,8 +38,9 @@ def evidence_key(submission: Submission, shared: str) -> str:
 
 
 def graders_hash(lab: Lab) -> str:
-    """What turning evidence into marks depends on: the graders' code and their data."""
-    return key_of(_code(*GRADING_PARTS, lab.graders))
+    """What turning evidence into marks depends on: the graders' code and their data, calibrations included."""
+    calibrations = hashes_of(sorted((lab.root / "calibration").glob("*.json")))
+    return key_of([_code(*GRADING_PARTS, lab.graders), calibrations])
 
 
 def _code(*parts: str) -> list[object]:

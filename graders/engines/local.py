@@ -39,13 +39,17 @@ class Watcher(Protocol):
 
 
 class Options(Record):
-    """How to mark a class. `only` empty means everybody; `data` is a folder with all of MNIST."""
+    """How to mark a class. `only` empty means everybody; `data` is a folder with all of MNIST.
+
+    `seed` is that of the held-out images' jitter; None for the folder's own.
+    """
 
     profile: str
     jobs: int
     only: tuple[str, ...] = ()
     fresh: bool = False
     data: Path | None = None
+    seed: int | None = None
 
 
 def grade_class(folder: Path, out: Path, lab: Lab, lab_file: Path, options: Options, watch: Watcher) -> Run:
@@ -64,11 +68,12 @@ def grade_class(folder: Path, out: Path, lab: Lab, lab_file: Path, options: Opti
         KeyboardInterrupt: after everything in flight was ended; finished students stay on disk.
     """
     started = now()
-    settings = Settings(lab=lab.id, profile=options.profile)
+    settings = Settings(lab=lab.id, profile=options.profile, seed=options.seed)
     lab.profile(options.profile)
     submissions = find_submissions(folder, lab)
     chosen = choose(submissions, options.only)
-    claim_folder(out, settings, fresh=options.fresh)
+    settings = claim_folder(out, settings, fresh=options.fresh)
+    seed = settings.seed or 0
     data = prepare(lab, options.profile, options.data, out / WORK / "data" / options.profile)
     environment = fingerprint()
     plans = make_plans(submissions, lab, out, settings, data=data_fingerprint(data), environment=environment)
@@ -77,8 +82,8 @@ def grade_class(folder: Path, out: Path, lab: Lab, lab_file: Path, options: Opti
     if options.fresh:
         shutil.rmtree(out / WORK / "store", ignore_errors=True)
         mine = tuple(plan.model_copy(update={"need": Need.RUN}) for plan in mine)
-    _Marking(lab, lab_file, options.profile, environment, out, data, watch).all(mine, options.jobs)
-    return _write_class([plan.folder for plan in plans], lab, options.profile, environment, out, started)
+    _Marking(lab, lab_file, options.profile, environment, out, data, seed, watch).all(mine, options.jobs)
+    return _write_class([plan.folder for plan in plans], lab, options.profile, environment, seed, out, started)
 
 
 def regrade(out: Path, lab: Lab, lab_file: Path, jobs: int, watch: Watcher) -> Run:
@@ -109,15 +114,15 @@ def regrade(out: Path, lab: Lab, lab_file: Path, jobs: int, watch: Watcher) -> R
                 evidence_key=before.provenance.evidence_key,
                 graders_hash=marked_by,
                 environment=before.provenance.environment,
+                seed=run.held_out_seed,
                 started=before.timing.started,
             )
             watch.finished(line.id, _marked(job, markers))
 
         for future in as_completed([threads.submit(again, line) for line in run.students]):
             future.result()
-    return _write_class(
-        [(out / line.result).parent for line in run.students], lab, run.profile, run.environment, out, started
-    )
+    folders = [(out / line.result).parent for line in run.students]
+    return _write_class(folders, lab, run.profile, run.environment, run.held_out_seed, out, started)
 
 
 class _Marking:
@@ -131,6 +136,7 @@ class _Marking:
         environment: dict[str, str],
         out: Path,
         data: Path,
+        seed: int,
         watch: Watcher,
     ) -> None:
         self.lab = lab
@@ -139,6 +145,7 @@ class _Marking:
         self.environment = environment
         self.out = out
         self.data = data
+        self.seed = seed
         self.watch = watch
         self.marked_by = graders_hash(lab)
         self.stop = threading.Event()
@@ -173,6 +180,7 @@ class _Marking:
             evidence_key=plan.key,
             graders_hash=self.marked_by,
             environment=self.environment,
+            seed=self.seed,
             started=now(),
         )
         if plan.need is Need.RUN:
@@ -219,6 +227,7 @@ def _write_class(
     lab: Lab,
     profile: str,
     environment: dict[str, str],
+    seed: int,
     out: Path,
     started: str,
 ) -> Run:
@@ -243,6 +252,7 @@ def _write_class(
         profile=profile,
         sandbox=NO_SANDBOX,
         environment=environment,
+        held_out_seed=seed,
         started=started,
         finished=now(),
         students=lines,

@@ -1,5 +1,6 @@
 """What is still to be done: which students, and how much of the work each of them needs."""
 
+import secrets
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
@@ -13,6 +14,8 @@ from graders.lab import Lab
 from graders.records import Outcome, Record, Result, Submission
 
 SETTINGS = Path(".labmark") / "settings.json"
+MOST_SEEDS = 10**6
+"""Short enough to be copied by hand."""
 
 
 class Need(Enum):
@@ -24,10 +27,15 @@ class Need(Enum):
 
 
 class Settings(Record):
-    """What a run's folder is for; scores of different profiles are never mixed in one."""
+    """What a run's folder is for; scores of different profiles are never mixed in one.
+
+    Attributes:
+        seed: Of the held-out images' jitter, 0 for none; None for the folder's own, drawn when the folder is made.
+    """
 
     lab: str
     profile: str
+    seed: int | None = None
 
 
 class Plan(Record):
@@ -40,8 +48,11 @@ class Plan(Record):
     before: Result | None = None
 
 
-def claim_folder(out: Path, settings: Settings, *, fresh: bool) -> None:
+def claim_folder(out: Path, settings: Settings, *, fresh: bool) -> Settings:
     """Make `out` and note what it is for.
+
+    Returns:
+        The settings, with the seed that was asked for, else the one that the folder has, else a new one.
 
     Raises:
         UsageError: it is a file, or holds results of another lab or profile and `fresh` is not set.
@@ -51,14 +62,18 @@ def claim_folder(out: Path, settings: Settings, *, fresh: bool) -> None:
     path = out / SETTINGS
     try:
         found = read_record(path, Settings) if path.exists() else settings
+        before = 0 if path.exists() and found.seed is None else found.seed
     except EvidenceError as error:
         raise UsageError(f"{path} cannot be read ({error}); name another folder with -o") from error
-    if found != settings and not fresh:
+    if (found.lab, found.profile) != (settings.lab, settings.profile) and not fresh:
         raise UsageError(
             f"{out} holds results of {found.lab} in the {found.profile} profile; name another folder with -o, "
             f"or add --fresh to mark everything again as {settings.lab} in the {settings.profile} profile"
         )
+    seeds = (settings.seed, before, secrets.randbelow(MOST_SEEDS) + 1)
+    settings = settings.model_copy(update={"seed": next(one for one in seeds if one is not None)})
     write_atomically(path, to_json(settings))
+    return settings
 
 
 def choose(submissions: Sequence[Submission], only: Sequence[str]) -> tuple[Submission, ...]:
@@ -92,15 +107,16 @@ def make_plans(
         folder = out / "students" / names[submission.student]
         key = evidence_key(submission, shared)
         before = read_result(folder)
-        need = _need(before, folder, key, marked_by)
+        need = _need(before, folder, key, marked_by, settings.seed or 0)
         plans.append(Plan(submission=submission, folder=folder, key=key, need=need, before=before))
     return tuple(plans)
 
 
-def _need(before: Result | None, folder: Path, key: str, marked_by: str) -> Need:
+def _need(before: Result | None, folder: Path, key: str, marked_by: str, seed: int) -> Need:
     if before is None or before.provenance.evidence_key != key or not (folder / "evidence" / "evidence.json").exists():
         return Need.RUN
     if any(check.outcome is Outcome.HARNESS_ERROR for check in before.checks):
         return Need.RUN
     reports = (folder / "report.html").exists() and (folder / "instructor.html").exists()
-    return Need.NOTHING if before.provenance.graders_hash == marked_by and reports else Need.MARK
+    same = (before.provenance.graders_hash, before.provenance.held_out_seed) == (marked_by, seed)
+    return Need.NOTHING if same and reports else Need.MARK

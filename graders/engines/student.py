@@ -10,7 +10,7 @@ from graders import __version__
 from graders.engines.files import RESULT, to_json, write_atomically
 from graders.errors import EvidenceError
 from graders.evidence import Evidence
-from graders.grading import Graded, grade_evidence, ungraded
+from graders.grading import Graded, grade_evidence, told, ungraded
 from graders.lab import Lab, load_lab
 from graders.records import (
     NO_SANDBOX,
@@ -33,6 +33,7 @@ class MarkJob(Record):
     Attributes:
         folder: The student's folder `students/<id>`, which holds `evidence/`.
         lab_file: The lab.toml.
+        seed: Of the held-out images' jitter.
         fault: Why the run could not be made, if it could not: every check is then ours to repeat.
         started: When the work for this student began, ISO 8601.
     """
@@ -44,6 +45,7 @@ class MarkJob(Record):
     evidence_key: str
     graders_hash: str
     environment: dict[str, str]
+    seed: int = 0
     fault: str = ""
     started: str = Field(default_factory=lambda: now())
 
@@ -69,7 +71,7 @@ def mark(job: MarkJob) -> Result:
     if evidence is None:
         graded = ungraded(lab, f"This could not be checked, and that is not your fault: {fault}")
     else:
-        graded = grade_evidence(root, lab, profile=job.profile)
+        graded = grade_evidence(root, lab, profile=job.profile, seed=job.seed)
     result = _result(job, lab, evidence, graded)
     shutil.rmtree(job.folder / "notebooks", ignore_errors=True)
     write_student_reports(result, lab, root if evidence is not None else None, job.folder)
@@ -80,7 +82,7 @@ def mark(job: MarkJob) -> Result:
 
 def _result(job: MarkJob, lab: Lab, evidence: Evidence | None, graded: Graded) -> Result:
     notebooks = evidence.notebooks.values() if evidence is not None else ()
-    notes = (f"Profile {job.profile}: {lab.profile(job.profile).title}.", SANDBOX_NOTE, *graded.notes)
+    notes = (f"Profile {job.profile}: {lab.profile(job.profile).title}.", SANDBOX_NOTE, told(job.seed), *graded.notes)
     timings = {
         one.run.name: NotebookTiming(seconds=one.journal.seconds, peak_mb=one.journal.peak_mb)
         for one in notebooks
@@ -105,6 +107,7 @@ def _result(job: MarkJob, lab: Lab, evidence: Evidence | None, graded: Graded) -
             environment=job.environment,
             evidence_key=job.evidence_key,
             graders_hash=job.graders_hash,
+            held_out_seed=job.seed,
             notes=tuple(dict.fromkeys(notes)),
         ),
         timing=Timing(started=job.started, finished=now(), notebooks=timings),

@@ -19,6 +19,7 @@ Layout of `students/<id>/evidence/`:
       models/<n>/weights.safetensors
       inputs.safetensors      small batches that passed through models ("i0", "i1", ...)
       trials.json             Trials
+      trained_images.safetensors  hashes of the images that trainings were fed ("trial0", "loop0", ...)
       drawn.json              Drawings; drawn.safetensors the arrays
       probes.json             Probes; probes.safetensors the tensors
       shims.json              Shims: what was mended, capped or refused
@@ -49,8 +50,6 @@ from graders.evidence.schema import (
     Files,
     Journal,
     JournalCell,
-    Loader,
-    Loop,
     ModelEvent,
     ModelIndex,
     ModelMeta,
@@ -59,12 +58,10 @@ from graders.evidence.schema import (
     Probes,
     Shims,
     TensorMeta,
-    Trial,
-    TrialRun,
-    Trials,
     Variable,
     Variables,
 )
+from graders.evidence.trainings import Evaluation, Loader, Loop, Steps, Trial, TrialRun, Trials
 
 __all__ = [
     "Answer",
@@ -73,6 +70,7 @@ __all__ = [
     "CellError",
     "Drawing",
     "Drawings",
+    "Evaluation",
     "Evidence",
     "EvidenceIndex",
     "ExportMeta",
@@ -91,6 +89,7 @@ __all__ = [
     "Probes",
     "Shims",
     "Snapshot",
+    "Steps",
     "TensorMeta",
     "Trial",
     "TrialRun",

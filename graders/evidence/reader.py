@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load as load_safetensors
 
 from graders.errors import EvidenceError, HarnessError
@@ -28,10 +29,10 @@ from graders.evidence.schema import (
     Probe,
     Probes,
     Shims,
-    Trials,
     Variable,
     Variables,
 )
+from graders.evidence.trainings import Trials
 from graders.records import Record
 
 MAX_JSON_BYTES = 64 * 2**20
@@ -219,6 +220,18 @@ class NotebookEvidence:
         return self._record("trials.json", Trials)
 
     @cached_property
+    def trained_images(self) -> dict[str, Array]:
+        """Hashes of the images that a training was fed, int64 (n,), by "trial<n>" or "loop<n>".
+
+        Raises:
+            EvidenceError: the file holds anything else.
+        """
+        found = self._tensors("trained_images.safetensors")
+        if any(one.dtype != np.int64 or one.ndim != 1 for one in found.values()):
+            raise EvidenceError("trained_images.safetensors: holds something else than lists of hashes")
+        return found
+
+    @cached_property
     def drawings(self) -> tuple[Drawing, ...]:
         """What was handed to matplotlib, in order."""
         return self._record("drawn.json", Drawings).drawings
@@ -249,10 +262,21 @@ class NotebookEvidence:
         return {entry.name: entry for entry in self._record("files/index.json", Files).files}
 
     def file_tensors(self, name: str) -> dict[str, Array]:
-        """The tensors of a collected state_dict file by name."""
+        """The tensors of a collected state_dict file by name, in the order of the file where that was kept."""
         if self.folder is None:
             raise EvidenceError(f"{self.run.name} left no files")
-        return read_tensors(self.folder / "files" / f"{name}.safetensors")
+        path = self.folder / "files" / f"{name}.safetensors"
+        tensors = read_tensors(path)
+        order = _kept_order(path)
+        return tensors if sorted(order) != sorted(tensors) else {key: tensors[key] for key in order}
+
+
+def _kept_order(path: Path) -> list[str]:
+    """The names in the metadata of a safetensors file, which itself sorts its tensors; empty where there are none."""
+    with safe_open(path, "numpy") as file:
+        kept = (file.metadata() or {}).get("keys", "[]")
+    order = strict_json(kept.encode(), path.name)
+    return order if isinstance(order, list) and all(isinstance(one, str) for one in order) else []
 
 
 class Evidence:

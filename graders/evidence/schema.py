@@ -108,10 +108,15 @@ class FileEntry(Record):
 
     Attributes:
         kind: What a weights file turned out to hold: `state_dict` (plain, dense, finite tensors by name; also
-            written as `<name>.safetensors`), `module` (a whole pickled model), `other`, `unreadable`; `data`
+            written as `<name>.safetensors`), `checkpoint` (a dictionary that holds such a state_dict under a key, with
+            the tensors of that written likewise), `module` (a whole pickled model), `other`, `unreadable`; `data`
             for files that are no weights.
         problem: Why it is not usable, in a sentence; empty if it is.
+        code: Stable word for the problem, such as `OPTIMISER_SAVED`; empty if there is none.
         legacy: In torch's older, pre-1.6 file format.
+        device: Where its tensors were when they were saved, such as "cuda:0"; empty for the CPU.
+        needs: Words of which a notebook's code must hold one to read the file as it is: the key of a checkpoint, the
+            prefix of a wrapped model's names. Empty if any notebook that loads a state_dict can.
         origin: `written` by this notebook, or handed in: `part` (an earlier notebook of this run), `submitted`,
             `reference`.
     """
@@ -119,9 +124,12 @@ class FileEntry(Record):
     name: str
     size: int
     sha256: str
-    kind: Literal["state_dict", "module", "other", "unreadable", "data"]
+    kind: Literal["state_dict", "checkpoint", "module", "other", "unreadable", "data"]
     problem: str = ""
+    code: str = ""
     legacy: bool = False
+    device: str = ""
+    needs: tuple[str, ...] = ()
     origin: Literal["written", "part", "submitted", "reference"] = "written"
 
 
@@ -192,7 +200,8 @@ class ModelEvent(Record):
         detail: By moment. trained: {"trial": n|null, "loop": n|null, "steps": int}; evaluated: {"trial": n,
             "metrics": {...}, "data_key": str}; saved: {"file": str, "kind": "state_dict"|"module"|"other",
             "whole": bool}; loaded: {"file": str|null, "sha256": str|null, "strict": bool, "missing": [str],
-            "unexpected": [str], "trained_before": bool}.
+            "unexpected": [str], "trained_before": bool}, with "error": str where it was refused, and "whole": true
+            where torch.load gave the model itself.
     """
 
     n: int
@@ -242,69 +251,6 @@ class ModelMeta(Record):
     state_keys: tuple[str, ...] = ()
     input_shape: tuple[int, ...] = ()
     exports: dict[Literal["train", "eval"], ExportMeta] = Field(default_factory=dict)
-
-
-class Loader(Record):
-    """What a generator of data gives: dataset class, split if known ("train", "test"), items, batch size, batches."""
-
-    dataset: str
-    split: str | None = None
-    count: int | None = None
-    batch_size: int | None = None
-    batches: int | None = None
-
-
-class TrialRun(Record):
-    """One call of `Trial.run` or `Trial.evaluate`; history and metrics as Torchbearer returned them."""
-
-    kind: Literal["run", "evaluate"]
-    execution_count: int
-    epochs_asked: int | None = None
-    epochs_run: int | None = None
-    data_key: str | None = None
-    history: tuple[dict[str, Any], ...] = ()
-    metrics: dict[str, Any] = Field(default_factory=dict)
-
-
-class Trial(Record):
-    """One Torchbearer `Trial`. `owns_model`: every trainable parameter is held by the optimiser, and no other."""
-
-    n: int
-    execution_count: int
-    identity: int
-    class_name: str
-    optimizer: str | None = None
-    learning_rate: float | None = None
-    owns_model: bool = False
-    criterion: str | None = None
-    metrics: tuple[str, ...] = ()
-    generators: dict[str, Loader] = Field(default_factory=dict)
-    runs: tuple[TrialRun, ...] = ()
-
-
-class Loop(Record):
-    """Training by hand: one optimiser stepping in one cell. `losses`: of the steps, thinned to at most 500."""
-
-    n: int
-    execution_count: int
-    identity: int | None
-    class_name: str | None
-    optimizer: str
-    learning_rate: float | None = None
-    owns_model: bool = False
-    steps: int = 0
-    passes_asked: int | None = None
-    passes_run: int | None = None
-    losses: tuple[float, ...] = ()
-    loaders: tuple[Loader, ...] = ()
-
-
-class Trials(Record):
-    """`trials.json`."""
-
-    schema_: Literal["labmark/trials/1"] = Field(default="labmark/trials/1", alias="schema")
-    trials: tuple[Trial, ...] = ()
-    loops: tuple[Loop, ...] = ()
 
 
 class Drawing(Record):

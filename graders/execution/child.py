@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from pydantic import ValidationError
 
@@ -15,11 +16,15 @@ from graders.errors import EvidenceError
 from graders.evidence import Journal, read_record
 from graders.execution.examine import clean_environment
 from graders.execution.job import GRACE_SECONDS, LOG_CHARACTERS, CellDone, Job, RunReport
-from graders.execution.processes import end_run
+from graders.execution.processes import Process, end_run
 
+LOG = "runner.log"
 WAIT_SECONDS = 0.2
 END_SECONDS = 10.0
 CHUNK = 2**16
+
+RunJob = Callable[[Job, str, Callable[[], None], Callable[[CellDone], None]], RunReport]
+"""`run_job`, or a stand-in for it: job, mark, check, announce."""
 
 
 def run_job(job: Job, mark: str, check: Callable[[], None], announce: Callable[[CellDone], None]) -> RunReport:
@@ -34,9 +39,9 @@ def run_job(job: Job, mark: str, check: Callable[[], None], announce: Callable[[
     Returns:
         The runner's report; one with a `fault` where the runner itself broke down or did not end.
     """
-    path, log = job.room / "job.json", job.room / "runner.log"
+    path = job.room / "job.json"
     path.write_text(job.model_dump_json(), encoding="utf-8")
-    with log.open("wb") as errors:
+    with (job.room / LOG).open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "graders.execution.runner", str(path)],
             env=clean_environment(job.room),
@@ -46,23 +51,45 @@ def run_job(job: Job, mark: str, check: Callable[[], None], announce: Callable[[
             stderr=errors,
             start_new_session=True,
         )
-        try:
-            in_time = _follow(process, time.monotonic() + job.notebook_seconds + GRACE_SECONDS, check, announce)
-        finally:
-            end_run(process, mark)
-            if process.stdout is not None:
-                process.stdout.close()
-    return _report(job, log, process.returncode if in_time else None)
+    return follow(process, process.stdout, job, mark, check, announce)
+
+
+def follow(
+    process: Process,
+    said: IO[bytes] | None,
+    job: Job,
+    mark: str,
+    check: Callable[[], None],
+    announce: Callable[[CellDone], None],
+) -> RunReport:
+    """Follow a runner to its end, as `run_job` does.
+
+    Args:
+        process: The runner, leader of its own process group.
+        said: What it prints; closed at the end.
+        job: What it runs.
+        mark: As for `run_job`, and so are `check` and `announce`.
+        check: Called several times a second.
+        announce: Called as each code cell ends.
+    """
+    pipe = said.fileno() if said is not None else -1
+    try:
+        in_time = _follow(process, pipe, time.monotonic() + job.notebook_seconds + GRACE_SECONDS, check, announce)
+    finally:
+        end_run(process, mark)
+        if said is not None:
+            said.close()
+    return _report(job, process.poll() if in_time else None)
 
 
 def _follow(
-    process: subprocess.Popen[bytes],
+    process: Process,
+    pipe: int,
     deadline: float,
     check: Callable[[], None],
     announce: Callable[[CellDone], None],
 ) -> bool:
     """Read what the runner prints until it ends; False where it does not end in time."""
-    pipe = process.stdout.fileno() if process.stdout is not None else -1
     rest = b""
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
@@ -87,7 +114,7 @@ def _announce(line: bytes, announce: Callable[[CellDone], None]) -> None:
     announce(done)
 
 
-def _ended(process: subprocess.Popen[bytes]) -> bool:
+def _ended(process: Process) -> bool:
     """Whether a process that has closed its output ends as well."""
     try:
         process.wait(END_SECONDS)
@@ -96,7 +123,7 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-def _report(job: Job, log: Path, status: int | None) -> RunReport:
+def _report(job: Job, status: int | None) -> RunReport:
     """The runner's report; `status` is its exit status, None where it did not end in time."""
     if status is None:
         fault = "the process that runs the notebook did not end by itself"
@@ -104,7 +131,7 @@ def _report(job: Job, log: Path, status: int | None) -> RunReport:
         try:
             return read_record(job.report, RunReport)
         except EvidenceError:
-            fault = f"the process that runs the notebook {_broke_down(status, log)}"
+            fault = f"the process that runs the notebook {_broke_down(status, job.room / LOG)}"
     return RunReport(journal=Journal(notebook=job.notebook), fault=fault)
 
 

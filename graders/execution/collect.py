@@ -16,6 +16,7 @@ STAGE_FILES = (
     "tensors.safetensors",
     "inputs.safetensors",
     "trials.json",
+    "trained_images.safetensors",
     "drawn.json",
     "drawn.safetensors",
     "probes.json",

@@ -29,7 +29,7 @@ def prepare(lab: Lab, profile: str, full: Path | None, folder: Path) -> Path:
 
     Args:
         lab: Says where the embedded set lies and which class reads the folder.
-        profile: Name of the profile; says whether the embedded or the full set is used.
+        profile: Name of the profile; says whether the embedded or the full set is used, and how much of it.
         full: Folder with the full set: as torchvision downloads it (`MNIST/raw`), or the IDX files themselves, each
             plain or gzip. Not read for a profile that trains on the embedded images.
         folder: Root to make; the class's own folder and `raw` are made below it.
@@ -41,7 +41,8 @@ def prepare(lab: Lab, profile: str, full: Path | None, folder: Path) -> Path:
         DataError: a file is missing or damaged.
         UsageError: the lab has no such profile.
     """
-    if lab.profile(profile).data == "embedded":
+    wanted = lab.profile(profile)
+    if wanted.data == "embedded":
         home = lab.folder / lab.data.embedded
         train, test = _split(home, TRAIN), _split(home, EMBEDDED_TEST)
     else:
@@ -49,9 +50,9 @@ def prepare(lab: Lab, profile: str, full: Path | None, folder: Path) -> Path:
         train, test = _split(home, TRAIN), _without_held_out(_split(home, TEST), lab)
     raw = folder / lab.data.dataset.rpartition(".")[2] / "raw"
     raw.mkdir(parents=True, exist_ok=True)
-    for names, split in ((TRAIN, train), (TEST, test)):
+    for names, split, count in ((TRAIN, train, wanted.images), (TEST, test, wanted.test_images)):
         for name, array in zip(names, split, strict=True):
-            _write_read_only(raw / name, array)
+            _write_read_only(raw / name, array[: count or None])
     return folder
 
 

@@ -60,18 +60,21 @@ class LabmarkEngine(papermill.engines.Engine):  # type: ignore[misc] # papermill
         asyncio.run(conductor.conduct(nb_man))
 
 
-def run_notebook(job: Job, announce: Callable[[CellDone], None]) -> tuple[RunReport, NotebookNode | None]:
+def run_notebook(
+    job: Job, announce: Callable[[CellDone], None], kernel: Callable[[Job], Kernel] = Kernel
+) -> tuple[RunReport, NotebookNode | None]:
     """Run a notebook under papermill.
 
     Args:
         job: What to run, where, within which limits.
         announce: Called as each code cell ends.
+        kernel: Makes the kernel.
 
     Returns:
         What was seen, and the executed notebook; None for that if the kernel could not even be started.
     """
     papermill.engines.papermill_engines.register(ENGINE, LabmarkEngine)
-    conductor = Conductor(job, announce)
+    conductor = Conductor(job, announce, kernel)
     try:
         execute_notebook(
             str(job.source),
@@ -97,6 +100,7 @@ class Conductor:
 
     job: Job
     announce: Callable[[CellDone], None]
+    kernel: Callable[[Job], Kernel]
     cells: list[JournalCell] = field(default_factory=list)
     stop: str | None = None
     stop_cell: int | None = None
@@ -124,7 +128,7 @@ class Conductor:
         Raises:
             HarnessError: the kernel could not be started.
         """
-        kernel = Kernel(self.job)
+        kernel = self.kernel(self.job)
         try:
             await kernel.start()
             await self._all_cells(nb_man, kernel)

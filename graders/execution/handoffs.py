@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from nbformat import NotebookNode
+
 from graders.errors import LabError
-from graders.execution.examine import Kept
+from graders.execution.examine import READABLE, Kept
 from graders.execution.pickles import names_of_classes
 from graders.lab import Handoff, Lab
 from graders.records import Submission
@@ -39,7 +41,7 @@ Examine = Callable[[Path, str, Origin], Kept | str]
 
 
 def choose_handoffs(
-    lab: Lab, notebook: str, submission: Submission, written: Mapping[str, Kept], examine: Examine
+    lab: Lab, notebook: str, submission: Submission, written: Mapping[str, Kept], examine: Examine, code: str
 ) -> tuple[Given, ...]:
     """Choose a copy of every file that a notebook is to be given.
 
@@ -49,12 +51,13 @@ def choose_handoffs(
         submission: For files that were handed in.
         written: Files that earlier notebooks of this run have written, by name.
         examine: Looks at a file.
+        code: Sources of the notebook: a checkpoint is given only to one that knows its key.
 
     Raises:
         LabError: not even the reference's copy can be used.
     """
     return tuple(
-        _choose(lab, one, notebook, submission, written, examine) for one in lab.handoffs if notebook in one.to
+        _choose(lab, one, notebook, submission, written, examine, code) for one in lab.handoffs if notebook in one.to
     )
 
 
@@ -65,11 +68,12 @@ def _choose(
     submission: Submission,
     written: Mapping[str, Kept],
     examine: Examine,
+    code: str,
 ) -> Given:
     reasons: list[str] = []
     whole = ""
     for origin, found in _candidates(lab, handoff, submission, written, examine):
-        problem = found if isinstance(found, str) else _problem(found, handoff)
+        problem = found if isinstance(found, str) else _problem(found, handoff, code)
         if not isinstance(found, str) and not problem:
             entry = found.entry.model_copy(update={"origin": origin})
             return Given(replace(found, entry=entry), origin, _note(handoff, notebook, origin, reasons), whole)
@@ -77,6 +81,11 @@ def _choose(
         whole = whole or ("" if isinstance(found, str) else _whole(found))
     path = lab.root / handoff.reference
     raise LabError.at(path, f"handoffs[{handoff.file}].reference", reasons[-1], "Make it anew from the reference")
+
+
+def code_of(node: NotebookNode) -> str:
+    """All code of a notebook, one cell after the other."""
+    return "\n".join(cell.source for cell in node.cells if cell.cell_type == "code")
 
 
 def _candidates(
@@ -95,10 +104,19 @@ def _whole(kept: Kept) -> str:
     return next((name.removeprefix(NOTEBOOK) for name in names if name.startswith(NOTEBOOK)), "")
 
 
-def _problem(kept: Kept, handoff: Handoff) -> str:
-    """Why a file cannot be handed on; empty if it can."""
-    if kept.entry.problem or kept.entry.kind == handoff.kind:
-        return kept.entry.problem
+def _problem(kept: Kept, handoff: Handoff, code: str) -> str:
+    """Why a file cannot be handed on; empty if it can.
+
+    A checkpoint, or the state_dict of a wrapped model, is the right file for a notebook that unpacks it, and for no
+    other.
+    """
+    entry = kept.entry
+    if handoff.kind == "state_dict" and entry.kind in READABLE:
+        if not entry.needs or any(word in code for word in entry.needs):
+            return ""
+        return entry.problem or f"its names begin with '{entry.needs[0]}', which the notebook does not take off"
+    if entry.problem or entry.kind == handoff.kind:
+        return entry.problem
     return f"it is no {handoff.kind}"
 
 

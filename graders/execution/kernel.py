@@ -1,7 +1,6 @@
 """A kernel of our own making: sockets in a private folder, a clean environment, an end that is certain."""
 
 import asyncio
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty
@@ -14,7 +13,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from graders.errors import HarnessError
 from graders.execution.job import LOG_CHARACTERS, MODULE, START_SECONDS, Job
-from graders.execution.processes import die_with_parent, end_descendants, limit_files, peak_mb
+from graders.execution.processes import Process, die_with_parent, end_descendants, limit_files, peak_mb
 
 POLL_MILLISECONDS = 100
 # So many messages at a stretch, then the clock is looked at again.
@@ -64,7 +63,7 @@ class Kernel:
         self._context = zmq.asyncio.Context()
         self._context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES)
         self._client: Any = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._poller = zmq.asyncio.Poller()
         self._killed = False
         self.peak_mb: float | None = None
@@ -75,15 +74,7 @@ class Kernel:
         Raises:
             HarnessError: it did not; with the end of what it said.
         """
-        with self._log.open("wb") as log:
-            await self._manager.start_kernel(
-                cwd=str(self._job.work),
-                env=dict(self._job.environment),
-                stdout=log,
-                stderr=log,
-                preexec_fn=self._in_the_child,
-            )
-        self._process = self._manager.provisioner.process
+        self._process = await self._launch()
         self._client = self._manager.client(context=self._context)
         self._client.start_channels(hb=False, stdin=False)
         self._client.allow_stdin = False
@@ -93,6 +84,18 @@ class Kernel:
             raise HarnessError(f"the kernel did not start: {self._said()}") from error
         for channel in (self._client.shell_channel, self._client.iopub_channel):
             self._poller.register(channel.socket, zmq.POLLIN)
+
+    async def _launch(self) -> Process:
+        with self._log.open("wb") as log:
+            await self._manager.start_kernel(
+                cwd=str(self._job.work),
+                env=dict(self._job.environment),
+                stdout=log,
+                stderr=log,
+                preexec_fn=self._in_the_child,
+            )
+        process: Process = self._manager.provisioner.process
+        return process
 
     def _in_the_child(self) -> None:
         die_with_parent()

@@ -9,7 +9,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from graders.evidence import FileEntry, Files, Journal, JournalCell, read_record
-from graders.execution.child import run_job
+from graders.execution.child import RunJob, run_job
 from graders.execution.collect import Collector
 from graders.execution.examine import Examiner, Kept
 from graders.execution.figures import write_figures
@@ -37,6 +37,8 @@ class Setting:
         data: Root of the images that notebooks see.
         runtime: Folder with the code that enters the kernel.
         check: Called often; what it raises ends the run.
+        reseed: Not 0: other random numbers than the notebook's seeds give, for calibration.
+        launch: Runs a job.
     """
 
     lab: Lab
@@ -45,6 +47,8 @@ class Setting:
     runtime: Path
     python: str
     check: Callable[[], None]
+    reseed: int = 0
+    launch: RunJob = run_job
 
     @property
     def profile(self) -> Profile:
@@ -90,7 +94,7 @@ def run_notebook(
     """
     with make_place() as place:
         _furnish(place, task, setting)
-        report = run_job(_job(place, task, setting), str(place.base), setting.check, announce)
+        report = setting.launch(_job(place, task, setting), str(place.base), setting.check, announce)
         collector = Collector(target)
         collector.stage(place.stage)
         _executed(place, target, setting.lab, collector)
@@ -139,6 +143,7 @@ def _furnish(place: Place, task: Task, setting: Setting) -> None:
     lab = setting.lab
     config: dict[str, Any] = {
         "seed": lab.seed,
+        "reseed": setting.reseed,
         "epochs": setting.profile.epochs,
         "input_shape": lab.input_shape,
         "datasets": {lab.data.dataset: str(setting.data)},

@@ -1,7 +1,9 @@
-"""Which classes a torch file would make, read off its pickle without running it."""
+"""Which classes a torch file would make, and where its tensors were, read off its pickle without running it."""
 
 import pickletools
+import re
 import zipfile
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -16,6 +18,7 @@ NO_PICKLE = (
     LookupError,
     OverflowError,
     EOFError,
+    MemoryError,
     AttributeError,
     OSError,
     zipfile.BadZipFile,
@@ -25,20 +28,41 @@ NO_PICKLE = (
 TEXTS = ("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "STRING", "BINSTRING", "SHORT_BINSTRING")
 
 
+# How torch calls a device other than the CPU in the pickle of a tensor.
+DEVICE = re.compile(r"(cuda|mps|xpu|hpu)(:\d+)?")
+
+
+@dataclass
+class _Seen:
+    """What was read off pickles, in order: names of classes, and of devices."""
+
+    classes: dict[str, None] = field(default_factory=dict)
+    devices: dict[str, None] = field(default_factory=dict)
+
+
 def names_of_classes(path: Path) -> tuple[str, ...]:
     """Dotted names of the classes and functions that the file's pickles name, as far as they can be read."""
-    found: dict[str, None] = {}
+    return tuple(_look(path).classes)
+
+
+def names_of_devices(path: Path) -> tuple[str, ...]:
+    """Devices other than the CPU that the file's pickles name ("cuda:0"), as far as they can be read."""
+    return tuple(_look(path).devices)
+
+
+def _look(path: Path) -> _Seen:
+    seen = _Seen()
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive, archive.open(_pickle_name(archive)) as file:
-                _add_globals(file, found)
+                _read(file, seen)
         else:
             with path.open("rb") as file:
                 for _ in range(LEGACY_PICKLES):
-                    _add_globals(file, found)
+                    _read(file, seen)
     except NO_PICKLE:
         pass  # what was read before stands
-    return tuple(found)
+    return seen
 
 
 def _pickle_name(archive: zipfile.ZipFile) -> str:
@@ -48,13 +72,15 @@ def _pickle_name(archive: zipfile.ZipFile) -> str:
     raise KeyError("data.pkl")
 
 
-def _add_globals(file: IO[bytes], found: dict[str, None]) -> None:
+def _read(file: IO[bytes], seen: _Seen) -> None:
     texts: list[str] = []
     for opcode, value, _ in islice(pickletools.genops(file), MAX_OPCODES):
         if opcode.name == "GLOBAL":
-            found[str(value).replace(" ", ".")] = None
+            seen.classes[str(value).replace(" ", ".")] = None
         elif opcode.name == "STACK_GLOBAL" and len(texts) > 1:
             # Its two arguments are, in files that no one has tampered with, the two texts pushed last.
-            found[".".join(texts)] = None
+            seen.classes[".".join(texts)] = None
         elif opcode.name in TEXTS:
             texts = [*texts[-1:], str(value)]
+            if DEVICE.fullmatch(texts[-1]):
+                seen.devices[texts[-1]] = None

@@ -9,12 +9,12 @@ import ctypes
 import os
 import resource
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 PROC = Path("/proc")
 LINUX = sys.platform == "linux"
@@ -24,6 +24,27 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 _LIBC = ctypes.CDLL(None, use_errno=True) if LINUX else None
+
+
+class Process(Protocol):
+    """What is asked of a child process, whether it was started afresh or forked."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def poll(self) -> int | None:
+        """Its exit status, negative for a signal; None while it lives."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end.
+
+        Raises:
+            subprocess.TimeoutExpired: it lives longer than `timeout` seconds.
+        """
+
+    def kill(self) -> None:
+        """End it."""
 
 
 def adopt_orphans() -> None:
@@ -79,7 +100,7 @@ def end_descendants(pid: int) -> None:
     _until_gone(lambda: descendants(pid))
 
 
-def end_run(process: subprocess.Popen[bytes], mark: str) -> None:
+def end_run(process: Process, mark: str) -> None:
     """End a runner and everything that it or the kernel started.
 
     Args:

@@ -5,6 +5,7 @@ It prints a line of JSON as each code cell ends, and writes the executed noteboo
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -12,6 +13,7 @@ from nbformat import NotebookNode
 
 from graders.execution.engine import run_notebook
 from graders.execution.job import CellDone, Job
+from graders.execution.kernel import Kernel
 from graders.execution.processes import adopt_orphans, die_with_parent, end_descendants
 
 
@@ -31,11 +33,16 @@ def _announce(done: CellDone) -> None:
 def main(path: Path) -> None:
     """Run the job that a file describes; the file is removed, since it names folders that the kernel need not know."""
     die_with_parent()
-    adopt_orphans()
     job = Job.model_validate_json(path.read_bytes())
     path.unlink()
+    carry_out(job, Kernel)
+
+
+def carry_out(job: Job, kernel: Callable[[Job], Kernel]) -> None:
+    """Run a job, say on stdout when a cell has ended, and leave nothing running."""
+    adopt_orphans()
     try:
-        report, executed = run_notebook(job, _announce)
+        report, executed = run_notebook(job, _announce, kernel)
         # The notebook may have removed whatever lies above the folder that it ran in.
         job.report.parent.mkdir(parents=True, exist_ok=True)
         if executed is not None:

@@ -79,6 +79,14 @@ class Store:
         part.mkdir(parents=True)
         try:
             link_tree(evidence, part)
-            part.rename(self._folder / key)
+            self._keep(part, key)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+    def _keep(self, part: Path, key: str) -> None:
+        try:
+            part.rename(self._folder / key)
+        except OSError:
+            # Another process was quicker with the same.
+            if not (self._folder / key).is_dir():
+                raise

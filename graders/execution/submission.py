@@ -15,10 +15,11 @@ from nbformat import NotebookNode
 from graders.errors import Interrupted
 from graders.evidence import Answers, EvidenceIndex, Journal, NotebookRun, read_record
 from graders.evidence.schema import NotebookStatus
+from graders.execution.child import RunJob, run_job
 from graders.execution.dataset import data_fingerprint
 from graders.execution.environment import fingerprint
-from graders.execution.examine import Examiner, Kept
-from graders.execution.handoffs import Origin, choose_handoffs
+from graders.execution.examine import Examiner, Inspect, Kept, in_a_child
+from graders.execution.handoffs import Origin, choose_handoffs, code_of
 from graders.execution.job import CRASHED, TIME_LIMIT, CellDone
 from graders.execution.notebook import (
     JOURNAL,
@@ -70,6 +71,9 @@ def execute_submission(
     python: str = sys.executable,
     stop: threading.Event | None = None,
     runtime: Path = RUNTIME,
+    reseed: int = 0,
+    launch: RunJob = run_job,
+    inspect: Inspect = in_a_child,
 ) -> EvidenceIndex:
     """Run a student's notebooks and write what they leave behind.
 
@@ -86,6 +90,9 @@ def execute_submission(
         python: Interpreter of the kernels.
         stop: When set, everything is ended and nothing is written.
         runtime: The package that enters the kernels.
+        reseed: Not 0: every seed that a notebook sets starts other random numbers, others for each of these numbers.
+        launch: Runs one notebook; `forked` has one that is quicker, for trusted notebooks only.
+        inspect: Looks at one weights file.
 
     Raises:
         Interrupted: `stop` was set.
@@ -101,9 +108,9 @@ def execute_submission(
         with tempfile.TemporaryDirectory(prefix="labmark-given-") as scratch:
             run = _Run(
                 submission=submission,
-                setting=Setting(lab, profile, data, runtime, python, partial(_check, stop)),
+                setting=Setting(lab, profile, data, runtime, python, partial(_check, stop), reseed, launch),
                 store=Store(store),
-                examiner=Examiner(lab, store),
+                examiner=Examiner(lab, store, inspect),
                 part=part,
                 scratch=Path(scratch),
                 report=report,
@@ -194,7 +201,9 @@ class _Run:
             spec=spec,
             node=restore_given(template, node, edits),
             tasks=match_tasks(spec, template, node),
-            given=choose_handoffs(self.setting.lab, spec.file, self.submission, self.written, self._examine),
+            given=choose_handoffs(
+                self.setting.lab, spec.file, self.submission, self.written, self._examine, code_of(node)
+            ),
             seconds=min(profile.notebook_seconds, profile.submission_seconds - self.used),
         )
 
@@ -272,7 +281,7 @@ class _Run:
                 "notebook": [task.spec.file, sources_of(task.node), sorted(task.tasks.items())],
                 "files": [given, assets, probes],
                 "lab": [lab.hash, setting.profile_name, data_fingerprint(setting.data)],
-                "environment": [setting.python, fingerprint()],
+                "environment": [setting.python, fingerprint(), setting.reseed],
                 "code": hash_of_code((setting.runtime, *CODE)),
             }
         )

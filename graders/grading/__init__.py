@@ -16,13 +16,27 @@ answer (no notebook, nothing touched, marked by a person); what it raises is exp
 - `foreign`: what does not count where a part ran on the reference's file
 - `points`: from shares to points
 - `held_out`: images that no student had
+- `intervals`: how sure a measured accuracy is
 - `plugin`, `grade`: pytest, and the run of it
 """
 
 from graders.grading.flags import Flags
 from graders.grading.grade import Graded, grade_evidence, ungraded
-from graders.grading.held_out import HeldOut
+from graders.grading.held_out import HeldOut, told
+from graders.grading.intervals import wilson
 from graders.grading.marks import check
 from graders.grading.work import Found, MissingError, Work
 
-__all__ = ["Flags", "Found", "Graded", "HeldOut", "MissingError", "Work", "check", "grade_evidence", "ungraded"]
+__all__ = [
+    "Flags",
+    "Found",
+    "Graded",
+    "HeldOut",
+    "MissingError",
+    "Work",
+    "check",
+    "grade_evidence",
+    "told",
+    "ungraded",
+    "wilson",
+]

@@ -74,6 +74,7 @@ def grade_evidence(
     *,
     profile: str,
     folder: Path | None = None,
+    seed: int = 0,
 ) -> Graded:
     """Grade one student's evidence.
 
@@ -82,6 +83,7 @@ def grade_evidence(
         lab: The lab.
         profile: Name of the profile under which the notebooks were run; decides the thresholds.
         folder: The folder that holds `public/` and `hidden/`; the lab's own by default.
+        seed: Of the held-out images' jitter; 0 for the images as they are stored.
 
     Raises:
         LabError: graders and checks do not belong to each other.
@@ -93,7 +95,7 @@ def grade_evidence(
         evidence = Evidence(evidence_folder)
     except EvidenceError as error:  # evidence.json is ours: its loss costs the student nothing
         return ungraded(lab, f"The evidence of this run cannot be read ({error}); run the notebooks again.")
-    marker = Marker(lab, evidence, profile, folder or lab.folder)
+    marker = Marker(lab, evidence, profile, folder or lab.folder, seed)
     _run(marker, folder or lab.folder)
     verdicts = {spec.id: marker.verdicts.get(spec.id) or _manual(lab, spec, evidence) for spec in lab.checks}
     return Graded(

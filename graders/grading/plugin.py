@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from graders.calibrated import calibration_file, read_calibration
 from graders.errors import HarnessError, LabError
 from graders.evidence import Evidence
 from graders.grading.flags import Flags
@@ -35,11 +36,12 @@ class Marker:
         trouble: What went wrong with pytest itself; graders' own exceptions are verdicts.
     """
 
-    def __init__(self, lab: Lab, evidence: Evidence, profile: str, folder: Path) -> None:
+    def __init__(self, lab: Lab, evidence: Evidence, profile: str, folder: Path, seed: int = 0) -> None:
         self._lab = lab
         self._evidence = evidence
         self._profile = profile
         self._folder = folder
+        self._seed = seed
         self._works: dict[str, Work] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.raised = Flags()
@@ -80,7 +82,7 @@ class Marker:
     @pytest.fixture
     def held_out(self) -> HeldOut:
         """Images and labels that no student had."""
-        return held_out(self._folder / self._lab.data.held_out)
+        return held_out(self._folder / self._lab.data.held_out, self._seed)
 
     @pytest.fixture
     def flags(self) -> Flags:
@@ -124,7 +126,7 @@ class Marker:
         if not isinstance(verdict, Verdict):
             raise HarnessError(f"{pyfuncitem.name} returned {type(verdict).__name__}, not a Verdict")
         check = self._spec(pyfuncitem)
-        self.verdicts[check.id] = self._work(check).located(verdict)
+        self.verdicts[check.id] = self._calibrated(check, self._work(check).located(verdict))
         return True
 
     @pytest.hookimpl(wrapper=True)
@@ -153,6 +155,17 @@ class Marker:
         self.trouble.append(excinfo.value)
 
     # --- helpers
+
+    def _calibrated(self, check: CheckSpec, verdict: Verdict) -> Verdict:
+        """A verdict on a measured accuracy with what repeated trainings of the reference say of its threshold."""
+        if "accuracy" not in verdict.details:
+            return verdict
+        found = read_calibration(calibration_file(self._lab, self._profile))
+        known = found.checks.get(check.id) if found is not None else None
+        if known is None or known.threshold != self._lab.profile(self._profile).thresholds.get(check.id):
+            return verdict
+        told = {"runs": len(known.accuracies), **known.model_dump(exclude={"accuracies", "images"})}
+        return verdict.model_copy(update={"details": {**verdict.details, "calibration": told}})
 
     @staticmethod
     def _id(item: pytest.Item) -> str:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from graders.evidence import Array
-from graders.grading import Flags, Found, HeldOut, Work
+from graders.grading import Flags, Found, HeldOut, Work, wilson
 from graders.lab5.networks import exported, logits
+from graders.lab5.training import evaluation_advice, untrained
 from graders.models import Network, NotExportable, active_dropout, evaluation_spread
-from graders.records import Verdict
+from graders.records import Outcome, Verdict
 
 NEAR = 0.05
-"""Less than this below the threshold earns half."""
+"""Less than this below the threshold earns half, where the interval of the measured accuracy ends below it."""
 CLAIM_TOLERANCE = 0.05
 CLASSES = 10
 SPREAD_IMAGES = 300
@@ -28,7 +29,15 @@ PREPARED = {
 _PRINTED = re.compile(r"test[^\n\d]{0,40}?(?:acc|%)[^\n\d]{0,20}(\d+(?:\.\d+)?)\s*(%?)", re.IGNORECASE)
 
 
-def judge_accuracy(work: Work, found: Sequence[Found], held_out: HeldOut, threshold: float, flags: Flags) -> Verdict:
+def judge_accuracy(
+    work: Work,
+    found: Sequence[Found],
+    held_out: HeldOut,
+    threshold: float,
+    flags: Flags,
+    *,
+    blame_training: bool = False,
+) -> Verdict:
     """Recompute the accuracy of trained networks and hold the best against the threshold.
 
     Args:
@@ -37,6 +46,8 @@ def judge_accuracy(work: Work, found: Sequence[Found], held_out: HeldOut, thresh
         held_out: Images and labels that the student had not.
         threshold: 0 to 1.
         flags: Gets CLAIM_DIFFERS.
+        blame_training: Whether a network that would fail is blocked by a training that could not work: where another
+            check marks the training itself, its fault is not punished twice.
     """
     tried: list[_Tried] = []
     unknown: NotExportable | None = None
@@ -59,17 +70,24 @@ def judge_accuracy(work: Work, found: Sequence[Found], held_out: HeldOut, thresh
     accuracy, chosen, network, guesses = best.accuracy, best.found, best.network, best.guesses
     claimed = claim(work, chosen)
     _compare_claim(work, chosen, claimed, accuracy, flags)
+    correct, total = int((guesses == held_out.labels).sum()), len(held_out.labels)
     details = {
         "accuracy": round(accuracy, 4),
+        "interval": [round(end, 4) for end in wilson(correct, total)],
         "prepared": best.prepared,
-        "correct": int((guesses == held_out.labels).sum()),
-        "total": len(held_out.labels),
+        "correct": correct,
+        "total": total,
         "threshold": threshold,
         "claimed": None if claimed is None else round(claimed, 4),
         "confusion": confusion(held_out.labels, guesses),
-        "advice": dropout_advice(network, held_out),
+        "advice": [*dropout_advice(network, held_out), *evaluation_advice(work, chosen)],
     }
-    return _verdict(accuracy, threshold, chosen.event.class_name, details)
+    verdict = _verdict(accuracy, threshold, chosen.event.class_name, details)
+    reason = untrained(work, chosen) if blame_training and verdict.outcome is Outcome.FAILED else None
+    if reason is None:
+        return verdict
+    figure = _figure(accuracy, chosen.event.class_name, details)
+    return Verdict.blocked("NOT_TRAINED", f"{figure}. {reason}", cell=None, **details)
 
 
 @dataclass(frozen=True)
@@ -114,11 +132,22 @@ def guessed(network: Network, images: Array, work: Work) -> Array:
     return np.where(np.isfinite(scores).all(axis=1), np.nan_to_num(scores).argmax(axis=1), -1)
 
 
+def _figure(accuracy: float, name: str, details: dict[str, Any]) -> str:
+    return f"Your {name} recognises {percent(accuracy)} of {details['total']} images that nobody trained on"
+
+
 def _verdict(accuracy: float, threshold: float, name: str, details: dict[str, Any]) -> Verdict:
-    figure = f"Your {name} recognises {percent(accuracy)} of {details['total']} images that nobody trained on"
+    figure = f"{_figure(accuracy, name, details)}; at least {percent(threshold)} was expected."
     if accuracy >= threshold:
-        return Verdict.passed(f"{figure}; at least {percent(threshold)} was expected.", **details)
-    message = f"{figure}; at least {percent(threshold)} was expected. Compare your training with what the task asks."
+        return Verdict.passed(figure, **details)
+    low, high = wilson(details["correct"], details["total"])
+    if high >= threshold:
+        message = (
+            f"{figure} Measured on so many images, that leaves {percent(low)} to {percent(high)} (95 % confidence) for "
+            "the true figure, which may well reach what was expected: a person decides; until then all points count."
+        )
+        return Verdict.review("WITHIN_INTERVAL", message, share=1, **details)
+    message = f"{figure} Compare your training with what the task asks."
     if accuracy > threshold - NEAR:
         return Verdict.partial(0.5, "BELOW_THRESHOLD", message, **details)
     return Verdict.failed("BELOW_THRESHOLD", message, **details)

@@ -6,28 +6,41 @@ import numpy as np
 
 from graders.evidence import Array
 from graders.grading import Found, MissingError, Work
-from graders.models import Network, NotExportable, evaluate, read_network, specification
+from graders.models import (
+    Network,
+    NotExportable,
+    compare_state,
+    evaluate,
+    leaves,
+    read_network,
+    snapshot_state,
+    specification,
+)
 from graders.records import Outcome, Verdict
 
 SIMPLE, BETTER, BRANCH, OWN = "SimpleCNN", "BetterCNN", "BranchModel", "OwnNet"
 WEIGHTS_FILE = "bettercnn.weights"
+READABLE = ("state_dict", "checkpoint")
+"""Kinds of weights files whose tensors were kept."""
 
-BETTER_STAGES = specification(
-    [
-        "conv 30 5x5",
-        "relu",
-        "max_pool 2x2",
-        "conv 15 3x3",
-        "relu",
-        "max_pool 2x2",
-        "dropout 0.2",
-        "flatten",
-        "linear 128",
-        "relu",
-        "linear 50",
-        "relu",
-        "linear 10",
-    ]
+BETTER_STAGES = leaves(
+    specification(
+        [
+            "conv 30 5x5",
+            "relu",
+            "max_pool 2x2",
+            "conv 15 3x3",
+            "relu",
+            "max_pool 2x2",
+            "dropout 0.2",
+            "flatten",
+            "linear 128",
+            "relu",
+            "linear 50",
+            "relu",
+            "linear 10",
+        ]
+    )
 )
 """The thirteen stages of BetterCNN."""
 
@@ -44,6 +57,16 @@ BETTER_SHAPES = {
     "fc3.bias": (10,),
 }
 """Names and shapes of BetterCNN's state_dict."""
+
+SIMPLE_SHAPES = {
+    "conv1.weight": (32, 1, 5, 5),
+    "conv1.bias": (32,),
+    "fc1.weight": (128, 4608),
+    "fc1.bias": (128,),
+    "fc2.weight": (10, 128),
+    "fc2.bias": (10,),
+}
+"""Names and shapes of SimpleCNN's state_dict."""
 
 LATEST = 4
 """How many trained networks of a class are looked at, from the last one back."""
@@ -121,13 +144,23 @@ def all_reloaded(work: Work) -> tuple[Found, ...]:
         MissingError: none was loaded.
     """
     loads = [one for one in work.models("loaded") if takes_images(one)]
-    named = [one for one in loads if one.event.class_name == BETTER] or loads
+    named = [one for one in loads if one.event.class_name == BETTER] or loads or _copied_by_hand(work)
     if not named:
         hint = f'Call load_state_dict on a new {BETTER} with what torch.load("{WEIGHTS_FILE}") gives.'
         raise MissingError(
             f"a {BETTER} with the weights of {WEIGHTS_FILE} loaded", (BETTER, "load_state_dict", WEIGHTS_FILE), hint
         )
     return tuple(reversed(named))[:LATEST]
+
+
+def _copied_by_hand(work: Work) -> list[Found]:
+    """Networks that hold exactly the file's tensors though load_state_dict was never called: that is loading, too."""
+    entry = work.notebook.files.get(WEIGHTS_FILE)
+    if entry is None or entry.kind not in READABLE:
+        return []
+    tensors = work.notebook.file_tensors(WEIGHTS_FILE)
+    known = (one for one in work.models("evaluated", "end") if takes_images(one))
+    return [one for one in known if compare_state(snapshot_state(one.snapshot), tensors).same]
 
 
 def takes_images(found: Found) -> bool:

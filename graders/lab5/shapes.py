@@ -82,9 +82,13 @@ class Question:
 
 @dataclass
 class _Parts:
-    """What was found in a text; `rest` is the text with the chains replaced by '§'."""
+    """What was found in a text.
+
+    `rest` is the text with chains replaced by '§' and working by '¤'; `worked` has the results of working in its place.
+    """
 
     rest: str
+    worked: str = ""
     chains: list[tuple[int, ...]] = field(default_factory=list)
     pairs: list[tuple[int, int]] = field(default_factory=list)
 
@@ -149,6 +153,7 @@ def _parts(text: str) -> _Parts:
         return " § "
 
     rest = _RUN.sub(run, text)
+    parts.worked = re.sub(r"¤[ \t)\]]*=+[ \t]*(?=\d)", "", rest)
     rest = re.sub(r"¤[ \t)\]]*=+[ \t]*\d+(?![ \t]*[,;][ \t]*\d)", "¤", rest)
     parts.rest = _SPACED.sub(listed, _LIST.sub(listed, rest))
     return parts
@@ -167,9 +172,12 @@ def _ordered(chain: tuple[int, ...], question: Question) -> Shape | None:
 def _composed(parts: _Parts, question: Question) -> set[Shape]:
     """Shapes from a pair and a number of maps, or from labelled numbers."""
     pairs = _pairs(parts, question)
-    height, width = _labelled(parts.rest, _HEIGHT), _labelled(parts.rest, _WIDTH)
-    if not pairs and len(height) == len(width) == 1:
-        pairs = {(next(iter(height)), next(iter(width)))}
+    # Results of working, as in "height 28-7+1 = 22", count only where nothing else is said.
+    for text in () if pairs else (parts.rest, parts.worked):
+        height, width = _labelled(text, _HEIGHT), _labelled(text, _WIDTH)
+        if len(height) == len(width) == 1:
+            pairs = {(next(iter(height)), next(iter(width)))}
+            break
     sides = {side for pair in pairs for side in pair}
     counts = _counts(parts.rest) or _numbers(parts.rest) - question.given - sides
     if len(counts) > 1 and question.maps not in counts:

@@ -1,7 +1,8 @@
 """Networks that branch and merge: the given one, and the student's own.
 
-Of one's own, all points need a fan-out, at least two disjoint paths with parameters, a merge, and no idle branch;
-with a merge but parameters on fewer than two paths (a plain shortcut), or with an idle branch, it is half.
+Of one's own, all points need a fan-out, at least two disjoint paths with parameters of their own, a merge, and no idle
+branch; with a merge but parameters on fewer than two paths (a plain shortcut), with paths through the same layer, or
+with an idle branch, it is half.
 """
 
 from typing import Any
@@ -10,28 +11,41 @@ from graders.errors import EvidenceError
 from graders.evidence import Array
 from graders.grading import Found, MissingError, Work
 from graders.lab5.networks import BETTER, BRANCH, LATEST, OWN, SIMPLE, exported, latest
-from graders.models import Merge, Network, NotExportable, Topology, branch_effects, topology
+from graders.models import (
+    Branch,
+    Merge,
+    Network,
+    NotExportable,
+    Parallel,
+    Stage,
+    Topology,
+    branch_effects,
+    compare,
+    plan_of,
+    read_network,
+    specification,
+    stage_graph,
+    topology,
+)
 from graders.records import Verdict
 
-GIVEN_FILTERS = [(16, 1, 1, 1), (16, 1, 5, 5)]
-"""Weights of the two convolutions that BranchModel adds up."""
+GIVEN_BRANCHES = specification(["conv 16 1x1, relu || conv 16 5x5 padding 2, relu", "add"])
+"""What BranchModel adds up."""
+GIVEN = (
+    *GIVEN_BRANCHES,
+    *specification(["max_pool 2x2", "dropout 0.2", "flatten", "linear 128", "relu", "linear 10"]),
+)
+"""All of BranchModel."""
 
 
 def is_given(found: Found) -> bool:
-    """Whether a network adds up a 1x1 and a 5x5 convolution of 16 maps each, and merges nothing else.
+    """Whether a network adds up a 1x1 and a 5x5 convolution of 16 maps, a ReLU after each, and merges nothing else.
 
     Raises:
         NotExportable: it has no graph.
     """
-    seen = topology(exported(found))
-    if len(seen.merges) != 1 or seen.merges[0].op != "add":
-        return False
-    weights = found.snapshot.weights
-    keys = [key for branch in seen.branches for key in branch.parameters]
-    return (
-        len(seen.branches) == 2
-        and sorted(weights[key].shape for key in keys if weights[key].ndim == 4) == GIVEN_FILTERS
-    )
+    blocks = [one for one in plan_of(stage_graph(exported(found))) if not isinstance(one, Stage)]
+    return len(blocks) == 1 and isinstance(blocks[0], Parallel) and compare(GIVEN_BRANCHES, blocks).equal
 
 
 def trained_branch(work: Work) -> tuple[tuple[Found, ...], Verdict | None]:
@@ -53,8 +67,12 @@ def trained_branch(work: Work) -> tuple[tuple[Found, ...], Verdict | None]:
         return tuple(given), None
     if unknown is not None:
         raise unknown
-    message = f"Expected {BRANCH} as it is given: a 1x1 and a 5x5 convolution of 16 maps each, added up; yours differs."
-    return (), Verdict.failed("NOT_THE_GIVEN_TOPOLOGY", message)
+    comparison = compare(GIVEN, plan_of(stage_graph(read_network(found[0].snapshot, "train"))))
+    message = (
+        f"Expected {BRANCH} as it is given: a 1x1 and a 5x5 convolution of 16 maps each, a ReLU after each, added up; "
+        f"yours differs. {' '.join(comparison.sentences[:1])}"
+    )
+    return (), Verdict.failed("NOT_THE_GIVEN_TOPOLOGY", message.rstrip(), **comparison.details)
 
 
 def own_networks(work: Work, *moments: str) -> tuple[Found, ...]:
@@ -100,14 +118,10 @@ def judge_topology(found: Found, images: Array) -> Verdict:
     if not seen.merges:
         message = f"Expected branches that come together; in {name} data takes a single way from start to end."
         return Verdict.failed("NO_BRANCHES", message, **_details(seen, network))
-    merge, own = max(((one, _with_parameters(seen, one)) for one in seen.merges), key=lambda pair: len(pair[1]))
+    merge, own = max(((one, _with_own_layers(seen, one)) for one in seen.merges), key=lambda pair: len(pair[1]))
     details = _details(seen, network)
     if len(own) < 2:
-        message = (
-            f"Expected at least two branches with weights of their own; where {name} merges ({merge.op}) "
-            f"{len(own)} of the branches {'has' if len(own) == 1 else 'have'} any."
-        )
-        return Verdict.partial(0.5, "BRANCHES_WITHOUT_PARAMETERS", message, **details)
+        return _too_few(name, merge, seen, own).model_copy(update={"details": details})
     effects = branch_effects(network, images)
     idle = [effect.branch.name for effect in effects if not (effect.changes_output and effect.gradient)]
     if idle:
@@ -117,8 +131,30 @@ def judge_topology(found: Found, images: Array) -> Verdict:
     return Verdict.passed(message, **details)
 
 
-def _with_parameters(seen: Topology, merge: Merge) -> tuple[str, ...]:
-    return tuple(branch.name for branch in seen.of(merge) if branch.parameters)
+def _with_own_layers(seen: Topology, merge: Merge) -> tuple[Branch, ...]:
+    """Branches with parameters that none before them has: a layer that several go through is the first one's only."""
+    found: list[Branch] = []
+    for branch in seen.of(merge):
+        taken = {key for one in found for key in one.parameters}
+        found += [branch] if set(branch.parameters) - taken else []
+    return tuple(found)
+
+
+def _too_few(name: str, merge: Merge, seen: Topology, own: tuple[Branch, ...]) -> Verdict:
+    """Half, where fewer than two branches have weights of their own."""
+    some = [branch for branch in seen.of(merge) if branch.parameters]
+    if len(some) > len(own):
+        layers = ", ".join(own[0].modules) or "the same weights"
+        message = (
+            f"Expected branches that share no layer; where {name} merges ({merge.op}) {len(some)} of them go through "
+            f"the same one ({layers}). Give each branch a layer of its own."
+        )
+        return Verdict.partial(0.5, "SHARED_LAYER", message)
+    message = (
+        f"Expected at least two branches with weights of their own; where {name} merges ({merge.op}) "
+        f"{len(own)} of the branches {'has' if len(own) == 1 else 'have'} any."
+    )
+    return Verdict.partial(0.5, "BRANCHES_WITHOUT_PARAMETERS", message)
 
 
 def _details(seen: Topology, network: Network) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def _branches(network: Network, flow: Flow, merge: Merge) -> Iterator[Branch]:
     region = _region(flow, merge)
     inputs = [(source, member) for member in merge.members for source in flow.sources[member]]
     ends = [(source, member) for source, member in inputs if source not in merge.members]
-    holding = {name: tuple(_parameters(network, name)) for name in region}
+    holding = {name: tuple(parameters_of(network, name)) for name in region}
     for path in _paths(flow, merge.fan_out, region, [source for source, _ in ends], holding):
         end = path[-1] if path else merge.fan_out
         place = next(place for place, (source, _) in enumerate(ends) if source == end)
@@ -163,7 +163,7 @@ def _region(flow: Flow, merge: Merge) -> tuple[str, ...]:
     return tuple(name for name in flow.order if name in wanted)
 
 
-def _parameters(network: Network, name: str) -> Iterator[str]:
+def parameters_of(network: Network, name: str) -> Iterator[str]:
     """Keys of the parameters that a node uses, itself or through what is computed from weights alone."""
     stack: list[Node] = [network.nodes[name]]
     while stack:

@@ -1,19 +1,51 @@
 """The canonical form of a network: what it computes, whatever its layers are called and however they are written.
 
-Stages that commute are put into one order: a ReLU goes before max pooling, dropout and flattening (all of them keep
-the order of numbers and zero); plain dropout goes before flattening. A ReLU after a ReLU vanishes, a bias that is
-added by hand joins its layer.
+`canonical` rewrites the graph by the rules of `rewriting`; what comes out can still be run. `stage_graph` reads its
+stages and which of them read which. `normalised` puts the stages of a specification, which has no graph, into the one
+order of operations that commute.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from graders.models.flow import flow_of
 from graders.models.network import Network
 from graders.models.notation import Stage
-from graders.models.recognise import stages_of
+from graders.models.recognise import stages_of, weights_of
+from graders.models.rewriting import RULES, rewrite, without_final
 
-_BEFORE_POOLING = ("max_pool", "max_pool1d", "max_pool3d", "adaptive_max_pool", "dropout", "flatten")
+_MAX_POOLS = frozenset(f"{word}max_pool{dims}" for word in ("", "adaptive_") for dims in ("", "1d", "3d"))
+_RESHAPED = frozenset({"flatten", "reshape"})
+_ALONE = """
+elu celu selu gelu silu mish hardswish hardsigmoid hardshrink softshrink sigmoid tanh log_sigmoid softplus dropout
+"""
+"""What acts on each number alone."""
+GOES_BEFORE: Mapping[str, frozenset[str]] = {
+    "relu": _MAX_POOLS | _RESHAPED | {"dropout"},
+    "relu6": _MAX_POOLS | _RESHAPED,
+    "leaky_relu": _MAX_POOLS | _RESHAPED,
+    **dict.fromkeys(_ALONE.split(), _RESHAPED),
+}
+"""Kind -> kinds that it commutes with and is put before; the rules of `rewriting.order` do the same to graphs."""
+
+
+@dataclass(frozen=True)
+class StageGraph:
+    """What a network computes.
+
+    Attributes:
+        stages: In order of execution; the last one gives the output.
+        sources: For each stage the places of those that it reads, -1 for the input, in order of its arguments, with
+            repetitions.
+    """
+
+    stages: tuple[Stage, ...]
+    sources: tuple[tuple[int, ...], ...]
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether each stage reads the one before it and nothing else."""
+        return all(sources == (place - 1,) for place, sources in enumerate(self.sources))
 
 
 @dataclass(frozen=True)
@@ -24,76 +56,69 @@ class Chain:
     is_chain: bool
 
 
-@dataclass
-class _Element:
-    """A stage with the elements that it reads (numbers in the list of elements; -1 is the input)."""
+def canonical(network: Network, *, loss: str | None = None) -> Network:
+    """The network with its graph in normal form; it computes the same.
 
-    stage: Stage
-    sources: tuple[int, ...]
+    Args:
+        network: It is left as it is.
+        loss: Name of the loss that it was trained with: a softmax or log_softmax at the end that goes with it is left
+            out (see `rewriting.ending`), which changes the outputs but not what is learnt. None if it is not known.
 
-
-def chain(network: Network) -> Chain:
-    """The canonical stages of a network, and whether they form a chain."""
-    elements = _elements(network)
-    linear = _is_chain(elements)
-    runs = _runs(elements)
-    found = [one for run in runs for one in normalised([elements[place].stage for place in run])]
-    return Chain(tuple(found), linear)
-
-
-def stages(network: Network) -> tuple[Stage, ...]:
-    """The canonical stages of a network in order of execution; dead code and no-ops are left out.
-
-    Use the train graph to see dropout (one that never acts is none there).
+    Raises:
+        EvidenceError: an op refuses its arguments for some size of a batch.
     """
-    return chain(network).stages
+    return without_final(rewrite(network, RULES)[0], loss)
 
 
-def _elements(network: Network) -> list[_Element]:
-    flow = flow_of(network)
-    elements: list[_Element] = []
-    last = {network.graph.input: -1}
+def stage_graph(network: Network, *, loss: str | None = None) -> StageGraph:
+    """The canonical stages of a network and which of them read which; dead code and no-ops are left out.
+
+    Use the train graph to see dropout (one that never acts is none there). A layer whose weights an earlier one uses
+    too is marked as `shared`.
+
+    Args:
+        network: It is left as it is.
+        loss: As for `canonical`.
+
+    Raises:
+        EvidenceError: an op refuses its arguments for some size of a batch.
+    """
+    plain = canonical(network, loss=loss)
+    flow = flow_of(plain)
+    found: list[Stage] = []
+    sources: list[tuple[int, ...]] = []
+    last = {plain.graph.input: -1}
+    known: set[str] = set()
     for name in flow.order[1:]:
-        sources = tuple(last[source] for source in flow.sources[name])
-        found = stages_of(network, network.nodes[name], flow.sources[name])
-        for one in found:
-            elements.append(_Element(one, sources))
-            sources = (len(elements) - 1,)
-        last[name] = sources[0]
-    return elements
+        read = tuple(last[source] for source in flow.sources[name])
+        stages_here = stages_of(plain, plain.nodes[name], flow.sources[name])
+        keys = set(weights_of(plain, plain.nodes[name]))
+        if keys & known:
+            stages_here = tuple(replace(one, params={**one.params, "shared": True}) for one in stages_here)
+        known |= keys
+        for one in stages_here:
+            found.append(one)
+            sources.append(read)
+            read = (len(found) - 1,)
+        last[name] = read[0]
+    return StageGraph(tuple(found), tuple(sources))
 
 
-def _is_chain(elements: Sequence[_Element]) -> bool:
-    return all(element.sources == (place - 1,) for place, element in enumerate(elements))
+def chain(network: Network, *, loss: str | None = None) -> Chain:
+    """The canonical stages of a network, and whether they form a chain; see `stage_graph`."""
+    found = stage_graph(network, loss=loss)
+    return Chain(found.stages, found.is_chain)
 
 
-def _runs(elements: Sequence[_Element]) -> list[list[int]]:
-    """Cut into runs in which each element is the only reader of the one before it, and reads nothing else."""
-    readers: dict[int, int] = {}
-    for element in elements:
-        for source in element.sources:
-            readers[source] = readers.get(source, 0) + 1
-    runs: list[list[int]] = []
-    ends: dict[int, list[int]] = {}
-    for place, element in enumerate(elements):
-        run = ends.get(element.sources[0]) if len(element.sources) == 1 else None
-        if run is None or readers[element.sources[0]] > 1:
-            run = []
-            runs.append(run)
-        run.append(place)
-        ends[place] = run
-    return runs
+def stages(network: Network, *, loss: str | None = None) -> tuple[Stage, ...]:
+    """The canonical stages of a network in order of execution; see `stage_graph`."""
+    return stage_graph(network, loss=loss).stages
 
 
 def normalised(run: Sequence[Stage]) -> list[Stage]:
-    """Put the stages of a chain into the one order of those that compute the same."""
+    """Put the stages of a chain into the one order of those that compute the same; of two ReLUs in a row one stays."""
     found: list[Stage] = []
     for one in run:
-        if one.kind == "bias":
-            if found and found[-1].params.get("bias") is False:
-                found[-1] = replace(found[-1], params={**found[-1].params, "bias": True})
-                continue
-            one = replace(one, kind="add_constant")
         found.append(one)
         place = len(found) - 1
         while place and _goes_before(found[place], found[place - 1]):
@@ -106,7 +131,5 @@ def normalised(run: Sequence[Stage]) -> list[Stage]:
 
 
 def _goes_before(one: Stage, other: Stage) -> bool:
-    if one.kind == "relu":
-        return other.kind in _BEFORE_POOLING
     # Whole maps can only be dropped while there are maps.
-    return one.kind == "dropout" and not one.params["maps"] and other.kind == "flatten"
+    return other.kind in GOES_BEFORE.get(one.kind, ()) and not (one.kind == "dropout" and one.params["maps"])

@@ -21,6 +21,7 @@ from graders.models.network import Network
 
 MAX_MESSAGE = 2000
 _DONE, _REFUSED = b"\0", b"\1"
+_CRASHED = "the process that ran the network ended without its outputs: it crashed"
 
 
 def evaluate(network: Network, images: Array, memory_mb: int, seconds: float = 120) -> Array:
@@ -44,12 +45,31 @@ def evaluate(network: Network, images: Array, memory_mb: int, seconds: float = 1
     def work() -> bytes:
         return np.ascontiguousarray(network.run(images).outputs, dtype=np.float32).tobytes()
 
+    answer = boxed(work, memory_mb, seconds, size)
+    if len(answer) != size:
+        raise EvidenceError(_CRASHED)
+    return np.frombuffer(answer, np.float32).reshape(len(images), network.classes).copy()
+
+
+def boxed(work: Callable[[], bytes], memory_mb: int, seconds: float, size: int) -> bytes:
+    """Run a computation on a student's network in a child process, and give the bytes that it answers.
+
+    Args:
+        work: What to do there. It may raise EvidenceError, which then rises here.
+        memory_mb: Address space in MiB that the child may take beyond what this process has.
+        seconds: Wall-clock time that it may take.
+        size: The most bytes that it may answer. They are the child's word: check them.
+
+    Raises:
+        EvidenceError: the network is refused, crashes, takes too much time or memory, or answers too much.
+        HarnessError: no process could be started.
+    """
     answer = _in_child(work, memory_mb, seconds, size)
     if answer[:1] == _REFUSED:
         raise EvidenceError(answer[1:].decode("utf-8", "replace"))
-    if answer[:1] != _DONE or len(answer) != size + 1:
-        raise EvidenceError("the process that ran the network ended without its outputs: it crashed")
-    return np.frombuffer(answer, np.float32, offset=1).reshape(len(images), network.classes).copy()
+    if answer[:1] != _DONE or len(answer) > size + 1:
+        raise EvidenceError(_CRASHED)
+    return answer[1:]
 
 
 def _in_child(work: Callable[[], bytes], memory_mb: int, seconds: float, size: int) -> bytes:

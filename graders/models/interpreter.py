@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -61,9 +60,9 @@ def execute(
         watch(graph.input, images)
     last = _last_readers(graph)
     for node in graph.nodes:
-        scope = _Scope(node.name, values, tensors, substitute or {})
-        args = [scope.resolve(value) for value in node.args]
-        kwargs = {name: scope.resolve(value) for name, value in node.kwargs.items()}
+        given = _Changed(node.name, values, substitute) if substitute else values
+        args = [resolved(value, given, tensors) for value in node.args]
+        kwargs = {name: resolved(value, given, tensors) for name, value in node.kwargs.items()}
         values[node.name] = result = call(node, args, kwargs, images.device.type, random=random)
         if watch:
             watch(node.name, result)
@@ -72,28 +71,36 @@ def execute(
     return values[graph.output]
 
 
-@dataclass(frozen=True)
-class _Scope:
-    """What one node may read."""
+def resolved(value: Value, values: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> Any:
+    """An argument with its references replaced by what they refer to.
 
-    reader: str
-    values: Mapping[str, Any]
-    tensors: Mapping[str, torch.Tensor]
-    substitute: Substitute
+    Args:
+        value: The argument.
+        values: Values of nodes by name.
+        tensors: Stored tensors by key.
+    """
+    match value:
+        case Ref(name):
+            return values[name]
+        case TensorRef(key):
+            return tensors[key]
+        case DType(name):
+            return getattr(torch, name)
+        case tuple():
+            return [resolved(item, values, tensors) for item in value]
+    return value
 
-    def resolve(self, value: Value) -> Any:
-        """Replace references by what they refer to."""
-        match value:
-            case Ref(name):
-                change = self.substitute.get((self.reader, name))
-                return change(self.values[name]) if change else self.values[name]
-            case TensorRef(key):
-                return self.tensors[key]
-            case DType(name):
-                return getattr(torch, name)
-            case tuple():
-                return [self.resolve(item) for item in value]
-        return value
+
+class _Changed(dict[str, Any]):
+    """The values as one reader is given them."""
+
+    def __init__(self, reader: str, values: Mapping[str, Any], substitute: Substitute) -> None:
+        super().__init__()
+        self.reader, self.values_, self.substitute = reader, values, substitute
+
+    def __missing__(self, name: str) -> Any:
+        change = self.substitute.get((self.reader, name))
+        return change(self.values_[name]) if change else self.values_[name]
 
 
 def _last_readers(graph: Graph) -> dict[str, list[str]]:

@@ -1,6 +1,7 @@
 """A student's network as labmark runs it: the checked graph, its tensors, the shapes of all values."""
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -19,8 +20,6 @@ from graders.models.graph import (
     Node,
     NotExportable,
     Ref,
-    TensorRef,
-    Value,
     read_graph,
     references,
 )
@@ -63,9 +62,20 @@ class Network:
         self.mode = mode
         self.meta = meta
         self.nodes: Mapping[str, Node] = {node.name: node for node in graph.nodes}
+        self._limits = limits
         self._weights = {key: weights[key] for key in graph.tensor_keys}
-        self._sizes = {key: array.size for key, array in weights.items()}
+        self._stored: Mapping[str, Shape] = {key: tuple(array.shape) for key, array in weights.items()}
         self.batch, self.shapes, self._numbers = _dry_run(graph, self._weights, limits)
+
+    def with_graph(self, graph: Graph) -> "Network":
+        """The same network with another graph, which may use no other tensors; shapes are found anew.
+
+        Raises:
+            EvidenceError: an op refuses its arguments, or it costs too much.
+        """
+        found = Network(graph, self.mode, self.meta, self._weights, self._limits)
+        found._stored = self._stored
+        return found
 
     @property
     def input_shape(self) -> Shape:
@@ -113,10 +123,32 @@ class Network:
             EvidenceError: model.json names a parameter whose tensor is not there.
         """
         own = [one.name for one in self.meta.tensors if one.kind == "parameter" and one.alias_of is None]
-        missing = [name for name in own if name not in self._sizes]
-        if missing:
-            raise EvidenceError(f"weights.safetensors lacks {missing[0]}")
-        return sum(self._sizes[name] for name in own)
+        return sum(prod(self.stored_shape(name)) for name in own)
+
+    def stored_shape(self, key: str) -> Shape:
+        """Shape of a stored tensor, whether the graph uses it or not.
+
+        Raises:
+            EvidenceError: model.json names it, and weights.safetensors has none of that name.
+        """
+        if key not in self._stored:
+            raise EvidenceError(f"weights.safetensors lacks {key}")
+        return self._stored[key]
+
+    def with_weights(self, state: Mapping[str, Array]) -> "Network":
+        """The same graph with other values in its stored tensors; those that `state` does not name stay as they are.
+
+        Raises:
+            EvidenceError: a tensor has another shape or dtype than the one that it replaces.
+        """
+        for key in self._weights.keys() & state.keys():
+            one, other = self._weights[key], state[key]
+            if one.shape != other.shape or one.dtype != other.dtype:
+                raise EvidenceError(f"{key} has another shape or dtype than the network's own")
+        changed = copy(self)
+        changed._weights = {key: state.get(key, array) for key, array in self._weights.items()}
+        changed.__dict__.pop("tensors", None)  # made of the weights when they are asked for
+        return changed
 
     def is_number(self, name: str) -> bool:
         """Whether a node gives a number (a size), not a tensor or a list of tensors."""
@@ -130,6 +162,14 @@ class Network:
         """Elements of a stored tensor that the graph uses."""
         return int(self._weights[key].size)
 
+    def on_meta(self, batch: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """The tensors by key and a batch of images on the meta device, for a dry run."""
+        return on_meta(self.graph, self._weights, batch)
+
+    def weight(self, key: str) -> Array:
+        """A stored tensor that the graph uses."""
+        return self._weights[key]
+
     @cached_property
     def constant_nodes(self) -> frozenset[str]:
         """Nodes that are computed from stored tensors and numbers alone."""
@@ -138,18 +178,6 @@ class Network:
             if any(isinstance(ref, Ref) and ref.name in varying for ref in references(node)):
                 varying.add(node.name)
         return frozenset(self.nodes) - varying
-
-    def is_zero(self, value: Value) -> bool:
-        """Whether an argument is the number 0, a stored tensor of zeros, or made by an op that gives zeros."""
-        match value:
-            case TensorRef(key):
-                return not self._weights[key].any()
-            case Ref(name):
-                node = self.nodes.get(name)
-                if node is None or node.base in ("lift_fresh_copy", "detach", "_to_copy", "to"):
-                    return node is not None and self.is_zero(node.args[0])
-                return node.base in ("zeros", "zeros_like", "new_zeros")
-        return value == 0
 
     def aliases(self, name: str) -> tuple[str, ...]:
         """The names under which a node's value may be read: its own, and of the values that it overwrote."""
@@ -311,6 +339,15 @@ def _text(shape: Shape | None) -> str:
     return "none" if shape is None else f"({', '.join(map(str, shape))})"
 
 
+def on_meta(graph: Graph, weights: Mapping[str, Array], batch: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Stored tensors by key and a batch of images on the meta device, where nothing takes memory."""
+    tensors = {
+        key: torch.empty(array.shape, dtype=getattr(torch, array.dtype.name), device="meta")
+        for key, array in weights.items()
+    }
+    return tensors, torch.empty((batch, *graph.input_shape), dtype=getattr(torch, graph.input_dtype), device="meta")
+
+
 def _dry_run(
     graph: Graph, weights: Mapping[str, Array], limits: NetworkLimits
 ) -> tuple[int, dict[str, Shape], frozenset[str]]:
@@ -337,12 +374,8 @@ class _Ledger:
     def of(self, graph: Graph, weights: Mapping[str, Array], batch: int) -> tuple[int, int]:
         """Run dry; give the elements of the largest value, and of all."""
         with torch.no_grad():
-            meta = {
-                key: torch.empty(array.shape, dtype=getattr(torch, array.dtype.name), device="meta")
-                for key, array in weights.items()
-            }
-            images = torch.empty((batch, *graph.input_shape), dtype=getattr(torch, graph.input_dtype), device="meta")
-            execute(graph, meta, images, random=True, watch=self.note)
+            tensors, images = on_meta(graph, weights, batch)
+            execute(graph, tensors, images, random=True, watch=self.note)
         return self.peak, self.total
 
     def note(self, name: str, value: Any) -> None:

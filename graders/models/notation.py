@@ -7,7 +7,9 @@ A specification is a few lines, such as
     conv 16 3x3 stride 2 padding 1 dilation 2 groups 4 no_bias      also conv1d, conv3d, conv_transpose
     max_pool 2x2 stride 1 padding 1 dilation 1 ceil                 avg_pool; the stride is the kernel if not given
     linear 10 no_bias        dropout 0.2        dropout 0.2 maps (whole maps at once)        leaky_relu 0.01
-    relu, sigmoid, batch_norm, flatten, softmax, add, cat ...       words without numbers
+    relu, sigmoid, batch_norm, flatten, softmax ...                 words without numbers
+    add, mul, maximum, cat, cat axis 2                              where branches come together (see `structure`)
+    linear 10 shared                                                uses the weights of an earlier layer once more
 """
 
 import re
@@ -55,7 +57,8 @@ class Stage:
     Attributes:
         kind: "conv", "relu", "max_pool", "dropout", "flatten", "linear", "add" ... or the name of an op.
         params: What it is made with, normalised. conv: out, kernel, stride, padding, dilation, groups, bias;
-            pools: kernel, stride, padding, dilation, ceil; linear: out, bias; dropout: rate, maps.
+            pools: kernel, stride, padding, dilation, ceil; linear: out, bias; dropout: rate, maps; cat: axis, with
+            the batch as axis 0, where it is not 1. `shared` is True where weights of an earlier layer are used.
         node: Name of the graph's node; "" in a specification.
         module: Qualified name of the student's submodule; "" where it was called as a function.
         shape_in: Shape of one item before it, where known.
@@ -118,6 +121,10 @@ def _words(stage: Stage) -> Iterator[str]:
         yield "ceil"
     if params.get("bias") is False:
         yield "no_bias"
+    if "axis" in params:
+        yield f"axis {params['axis']}"
+    if params.get("shared"):
+        yield "shared"
 
 
 def stage(text: str) -> Stage:
@@ -135,7 +142,9 @@ def stage(text: str) -> Stage:
         elif kind in _NUMBERED:
             found = _numbered_stage(kind, words)
         else:
-            found = Stage(kind)
+            found = Stage(kind, _axis(words) if kind == "cat" else {})
+        if "out" in found.params and _flag(words, "shared"):
+            found = replace(found, params={**found.params, "shared": True})
     except (IndexError, ValueError) as error:
         raise ValueError(f"{text!r} is not in the notation of stages: {error}") from error
     if words:
@@ -181,26 +190,12 @@ def _sizes(word: str, dims: int) -> Shape:
     return sizes if len(sizes) == dims else sizes * dims
 
 
-def specification(lines: Sequence[str]) -> tuple[Stage, ...]:
-    """Parse a specification, a stage a line.
-
-    Raises:
-        ValueError: a line is not in the notation.
-    """
-    return tuple(stage(line) for line in lines)
+def _axis(words: list[str]) -> dict[str, Any]:
+    return {"axis": int(words.pop(0))} if _flag(words, "axis") else {}
 
 
-def with_shapes(stages: Sequence[Stage], shape: Shape | None) -> tuple[Stage, ...]:
-    """Fill in the shapes of a specification, from the shape of one image; None from where they are unknown."""
-    found = []
-    for one in stages:
-        after = None if shape is None else _shape_after(one, shape)
-        found.append(replace(one, shape_in=shape, shape_out=after))
-        shape = after
-    return tuple(found)
-
-
-def _shape_after(one: Stage, shape: Shape) -> Shape | None:
+def shape_after(one: Stage, shape: Shape) -> Shape | None:
+    """The shape of one item after a stage; None where it does not fit or is not known."""
     if one.kind in DIMENSIONS and not one.kind.startswith("conv_transpose"):
         if len(shape) != DIMENSIONS[one.kind] + 1:
             return None

@@ -1,10 +1,9 @@
-"""Sentences for a student about what differs, in the words of their own layers."""
+"""Stages in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from graders.models.notation import ACTIVATIONS, DIMENSIONS, Shape, Stage, by
-from graders.models.rows import Row
+from graders.models.notation import ACTIVATIONS, DIMENSIONS, Stage, by
 
 _NAMES = {
     "relu": "ReLU",
@@ -14,16 +13,57 @@ _NAMES = {
     "selu": "SELU",
     "gelu": "GELU",
     "silu": "SiLU",
-    "leaky_relu": "leaky ReLU",
     "prelu": "PReLU",
     "max_pool": "max pooling",
     "avg_pool": "average pooling",
     "batch_norm": "batch normalisation",
+    "layer_norm": "layer normalisation",
     "flatten": "flattening",
     "dropout": "dropout",
     "log_softmax": "log-softmax",
+    "add_constant": "addition of a constant",
+    "sub_constant": "subtraction of a constant",
+    "rsub_constant": "subtraction from a constant",
+    "mul_constant": "multiplication by a constant",
+    "div_constant": "division by a constant",
+    "maximum_constant": "maximum with a constant",
+    "minimum_constant": "minimum with a constant",
+    "constant_pad_nd": "padding",
+    "detach": "detaching (detach), which lets no gradient through",
+    "reshape": "reshaping",
+    "add": "sum of the branches",
+    "sub": "difference of the branches",
+    "mul": "product of the branches",
+    "div": "quotient of the branches",
+    "cat": "concatenation of the branches",
+    "stack": "stack of the branches",
+    "maximum": "maximum of the branches",
+    "minimum": "minimum of the branches",
+    "matmul": "matrix product of the branches",
 }
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_MERGED = {
+    "add": "added up (+)",
+    "sub": "subtracted (-)",
+    "mul": "multiplied (*)",
+    "div": "divided (/)",
+    "stack": "stacked (stack)",
+    "maximum": "reduced to the larger numbers (maximum)",
+    "minimum": "reduced to the smaller numbers (minimum)",
+    "matmul": "multiplied as matrices (matmul)",
+}
+AXES: Mapping[int, str] = {0: "the batch", 1: "the channels", 2: "the rows", 3: "the columns"}
+"""What lies along an axis of a batch of pictures."""
+_SHORT = {
+    "max_pool": "max pool",
+    "avg_pool": "avg pool",
+    "batch_norm": "batch norm",
+    "flatten": "flatten",
+    "add": "+ sum",
+    "sub": "− difference",
+    "mul": "× product",
+    "div": "÷ quotient",
+    "cat": "⧺ concatenate",
+}
 
 
 def words(one: Stage) -> str:
@@ -31,185 +71,97 @@ def words(one: Stage) -> str:
     params = one.params
     if one.kind.startswith("conv") and "out" in params:
         name = "transposed convolution" if "transpose" in one.kind else "convolution"
-        return f"{name} with {params['out']} maps, {by(params['kernel'])}{_unusual(one)}"
+        return f"{name} with {params['out']} maps, {by(params['kernel'])}{unusual(one)}"
     if one.kind == "linear":
-        return f"linear layer with {params['out']} outputs{'' if params['bias'] else ' without bias'}"
+        return f"linear layer with {params['out']} outputs{_flags(params)}"
     if one.kind.endswith("dropout"):
-        name = "dropout of whole maps" if params["maps"] else one.kind.replace("_", " ")
-        return f"{name} with rate {params['rate']:g}"
-    name = _NAMES.get(one.kind, one.kind.rstrip("0123456789d").replace("_", " ") if "pool" in one.kind else "")
-    name = name or one.kind.replace("_", " ")
-    return f"{name} {by(params['kernel'])}{_unusual(one)}" if one.kind in DIMENSIONS else name
+        return f"{_plain(one)} with rate {params['rate']:g}"
+    if one.kind == "cat" and "axis" in params:
+        return f"{_plain(one)} along {axis(one)}"
+    return f"{_plain(one)} {by(params['kernel'])}{unusual(one)}" if one.kind in DIMENSIONS else _plain(one)
 
 
-def _unusual(one: Stage) -> str:
-    """What of a convolution or pooling is not as usual, after a comma each."""
-    # The notation already leaves out what is usual: kind, [maps,] kernel, then pairs and flags.
-    rest = one.text.split()[3 if "out" in one.params else 2 :]
-    text = " ".join(rest).replace("no_bias", "without bias").replace("ceil", "rounding up")
-    for word in ("stride", "padding", "dilation", "groups", "without", "rounding"):
-        text = text.replace(f" {word}", f", {word}")
-    return f", {text}" if text else ""
+def _plain(one: Stage) -> str:
+    """The name of what a stage is, without its parameters."""
+    if one.params.get("maps"):
+        return "dropout of whole maps"
+    name = one.kind.rstrip("0123456789d") if "pool" in one.kind else one.kind
+    return _NAMES.get(name, name.replace("_", " ").replace("relu", "ReLU"))
+
+
+def _flags(params: Mapping[str, Any]) -> str:
+    bias = "" if params.get("bias", True) else " without bias"
+    return f"{bias}, with the weights of an earlier layer" if params.get("shared") else bias
+
+
+def unusual(one: Stage) -> str:
+    """What of a convolution or pooling is not as usual, after a comma each: ", stride 2, padding 1"."""
+    params = one.params
+    usual = {"stride": params["kernel"] if "pool" in one.kind else 1, "padding": 0, "dilation": 1, "groups": 1}
+    parts = [
+        f"{name} {size(params[name])}"
+        for name, value in usual.items()
+        if name in params and size(params[name]) != size(value)
+    ]
+    parts += ["without bias"] if params.get("bias") is False else []
+    parts += ["rounding up"] if params.get("ceil") else []
+    parts += ["with the weights of an earlier layer"] if params.get("shared") else []
+    return "".join(f", {part}" for part in parts)
+
+
+def size(value: Any) -> str:
+    """A size as people write it: one number where both are the same."""
+    if not isinstance(value, tuple):
+        return str(value)
+    return str(value[0]) if len(set(value)) == 1 else by(value)
+
+
+def axis(one: Stage) -> str:
+    """What a concatenation goes along: "the channels (dim=1)"."""
+    number = one.params.get("axis", 1)
+    return f"{AXES[number]} (dim={number})" if number in AXES else f"dim={number}"
 
 
 def article(one: Stage) -> str:
     """A stage in words with the article it needs: "a ReLU", "max pooling 2x2"."""
-    countable = one.kind.startswith("conv") or one.kind == "linear" or one.kind in ACTIVATIONS
     text = words(one)
+    if text.endswith("of the branches") or "of the branches " in text:
+        return f"the {text}"
+    countable = one.kind.startswith("conv") or one.kind == "linear" or one.kind in ACTIVATIONS
     if not countable or "softmax" in one.kind:
         return text
     return f"{'an' if text[0] in 'aeiouAEIO' or text.startswith('SELU') else 'a'} {text}"
 
 
-class Namer:
-    """Names the stages of one network so that its author finds them."""
-
-    def __init__(self, found: Sequence[Stage]) -> None:
-        self.found = found
-
-    def name(self, one: Stage) -> str:
-        """The stage's name: "conv2 (15 maps, 3x3)", "the second max pooling 2x2", "the ReLU after fc1"."""
-        if one.module:
-            return f"{one.module} ({_inside(one)})"
-        place = next(place for place, other in enumerate(self.found) if other is one)
-        twins = [other for other in self.found if other.same_as(one)]
-        if len(twins) == 1:
-            return article(one) if one.kind.endswith("dropout") or one.kind == "flatten" else f"the {words(one)}"
-        if one.kind in ACTIVATIONS and place:
-            return f"the {words(one)} after {self.short(self.found[place - 1])}"
-        count = next(number for number, other in enumerate(twins) if other is one)
-        ordinal = _ORDINALS[count] if count < len(_ORDINALS) else f"{count + 1}th"
-        return f"the {ordinal} {words(one)}"
-
-    def short(self, one: Stage) -> str:
-        """The name of its submodule alone, if it has one."""
-        return one.module or self.name(one)
+def label(one: Stage) -> str:
+    """A stage in as few words as a drawing has room for: "conv 15 maps 3x3", "max pool 2x2", "linear 128"."""
+    params = one.params
+    if one.kind.startswith("conv") and "out" in params:
+        return f"{one.kind.replace('_', ' ')} {params['out']} maps {by(params['kernel'])}{unusual(one)}"
+    if one.kind == "linear":
+        return f"linear {params['out']}{_flags(params)}"
+    if one.kind.endswith("dropout"):
+        return f"{one.kind.replace('_', ' ')} {params['rate']:g}{' whole maps' if params['maps'] else ''}"
+    if one.kind == "cat" and "axis" in params:
+        return f"{_SHORT['cat']} dim={params['axis']}"
+    name = _SHORT.get(one.kind, _plain(one).removesuffix(" of the branches"))
+    return f"{name} {by(params['kernel'])}{unusual(one)}" if one.kind in DIMENSIONS else name
 
 
-def _inside(one: Stage) -> str:
+def inside(one: Stage) -> str:
+    """What stands in brackets behind the name of a layer: "15 maps, 3x3"."""
     if one.kind.startswith("conv") and "out" in one.params:
-        return f"{one.params['out']} maps, {by(one.params['kernel'])}{_unusual(one)}"
+        return f"{one.params['out']} maps, {by(one.params['kernel'])}{unusual(one)}"
     return f"{one.params['out']} outputs" if one.kind == "linear" else words(one)
 
 
-def sentences(rows: Sequence[Row]) -> tuple[str, ...]:
-    """A sentence for each difference, in the order of the network; neighbours that are missing share one."""
-    namer = Namer([row.found for row in rows if row.found is not None and not (row.moved and row.status == "missing")])
-    found: list[str] = []
-    place = 0
-    while place < len(rows):
-        row = rows[place]
-        group = 1
-        if row.status == "missing" and not row.moved:
-            while place + group < len(rows) and rows[place + group].code in ("MISSING_STAGE", "MISSING_ACTIVATION"):
-                group += 1
-            found.append(_missing(rows, place, group, namer))
-        elif row.status == "missing":
-            found.append(_out_of_place(rows, place, namer))
-        elif row.status == "different" and row.expected and row.found:
-            found.append(_different(rows, place, row.expected, row.found, namer))
-        elif row.status == "extra" and not row.moved and row.found:
-            found.append(f"your network has an extra {_extra(row.found)}{_after(rows, place, namer)}")
-        place += group
-    return tuple(_sentence(one, namer) for one in found)
+def merged(merge: Stage) -> str:
+    """What a merge does to its branches, after "they are": "added up (+)"."""
+    if merge.kind == "cat":
+        return f"joined along {axis(merge)} with cat"
+    return _MERGED.get(merge.kind, f"joined ({merge.kind.replace('_', ' ')})")
 
 
-def _sentence(text: str, namer: Namer) -> str:
-    """A capital at the start, unless that is a layer's name, which is kept as its author writes it; a full stop."""
-    is_name = text.partition(" ")[0] in {one.module for one in namer.found}
-    return f"{text if is_name else text[0].upper() + text[1:]}."
-
-
-def _extra(one: Stage) -> str:
-    return f"{words(one)} ({one.module})" if one.module else words(one)
-
-
-def _previous(rows: Sequence[Row], place: int) -> Stage | None:
-    """The stage of the network before a row."""
-    here = [row.found for row in rows[:place] if row.found and not (row.moved and row.status == "missing")]
-    return here[-1] if here else None
-
-
-def _next(rows: Sequence[Row], place: int) -> Stage | None:
-    here = [row.found for row in rows[place:] if row.found and not (row.moved and row.status == "missing")]
-    return here[0] if here else None
-
-
-def _after(rows: Sequence[Row], place: int, namer: Namer) -> str:
-    before = _previous(rows, place)
-    return f" after {namer.name(before)}" if before else " at the start"
-
-
-def _missing(rows: Sequence[Row], place: int, count: int, namer: Namer) -> str:
-    wanted = [article(row.expected) for row in rows[place : place + count] if row.expected]
-    listed = wanted[0] if len(wanted) == 1 else f"{', '.join(wanted[:-1])} and {wanted[-1]}"
-    follower = _next(rows, place + count)
-    if follower is None:
-        rest = "yours ends there"
-    else:
-        way = "into" if "pool" in follower.kind else "to"
-        rest = f"yours goes straight {way} {namer.name(follower) if follower.module else words(follower)}"
-    start = _after(rows, place, namer).strip()
-    return f"{start} {listed} {'is' if count == 1 else 'are'} expected; {rest}"
-
-
-def _out_of_place(rows: Sequence[Row], place: int, namer: Namer) -> str:
-    row = rows[place]
-    there = next(at for at, other in enumerate(rows) if other.status == "extra" and other.found is row.found)
-    before = _previous(rows, there)
-    where = f"after {namer.name(before)}" if before else "at the start"
-    wanted = article(row.expected) if row.expected else ""
-    return f"{_after(rows, place, namer).strip()} {wanted} is expected; yours comes {where}"
-
-
-def _different(rows: Sequence[Row], place: int, expected: Stage, found: Stage, namer: Namer) -> str:
-    if expected.kind != found.kind:
-        start = _after(rows, place, namer).strip()
-        return f"{start} {article(expected)} is expected; yours has {article(found)} there"
-    parts = [
-        f"{_parameter(name, found)} where {_value(value)} {_is(name)} expected"
-        for name, value in expected.params.items()
-        if found.params.get(name) != value and not _follows(name, expected, found)
-    ]
-    name = found.module or words(found).split(" with ")[0]
-    if not found.module and found.kind in DIMENSIONS:
-        name = f"the {words(found).split(by(found.params['kernel']))[0]}{_after(rows, place, namer).strip()}"
-    return f"{name} has {' and '.join(parts)}{_consequence(expected, found)}"
-
-
-def _follows(name: str, expected: Stage, found: Stage) -> bool:
-    """A pooling's stride that differs only because its kernel does."""
-    is_pool = "pool" in found.kind and name == "stride"
-    return is_pool and all(one.params["stride"] == one.params["kernel"] for one in (expected, found))
-
-
-def _parameter(name: str, found: Stage) -> str:
-    value = found.params.get(name)
-    if name == "out":
-        return f"{value} {'maps' if found.kind.startswith('conv') else 'outputs'}"
-    labels = {"bias": "bias", "maps": "whole maps dropped", "ceil": "rounding up"}
-    return f"{labels.get(name, name)} {_value(value)}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return by(value) if isinstance(value, tuple) else f"{value}"
-
-
-def _is(name: str) -> str:
-    return "are" if name == "out" else "is"
-
-
-def _consequence(expected: Stage, found: Stage) -> str:
-    """What a wrong parameter does to the size of the picture, where that is its doing alone."""
-    ours, theirs = expected.shape_out, found.shape_out
-    if not ours or not theirs or _picture(expected.shape_in) != _picture(found.shape_in):
-        return ""
-    if len(ours) < 2 or _picture(ours) == _picture(theirs):
-        return ""
-    return f", so its output is {by(_picture(theirs))} where {by(_picture(ours))} is expected"
-
-
-def _picture(shape: Shape | None) -> Shape:
-    return shape[1:] if shape else ()
+def listed(parts: list[str], last: str = "and") -> str:
+    """Several things in one sentence: "a, b and c"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}"

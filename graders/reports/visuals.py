@@ -7,14 +7,17 @@ left out with a sentence where it is not what it should be.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from graders.errors import EvidenceError
 from graders.evidence import Array, read_bytes
 from graders.lab import Lab
+from graders.reports.detail import Detail
+from graders.reports.drawing import Drawing, Stage, draw
+from graders.reports.facts import NetworkFacts, network_facts
 from graders.reports.pictures import data_uri, grey_tiles
 from graders.reports.words import percent
 
@@ -24,13 +27,7 @@ LEVELS = 5  # shades of the confusion matrix
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Scalar = str | int | float | bool | None
-M = TypeVar("M", bound="Detail")
-
-
-class Detail(BaseModel):
-    """Base: strict about the types it knows, open to keys it does not."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+M = TypeVar("M", bound=Detail)
 
 
 class Advice(Detail):
@@ -38,14 +35,6 @@ class Advice(Detail):
 
     code: str
     message: str
-
-
-class Stage(Detail):
-    """One stage of a network, as expected and as found."""
-
-    status: Literal["same", "different", "missing", "extra"]
-    expected: str | None = None
-    found: str | None = None
 
 
 class Sentences(Detail):
@@ -149,6 +138,8 @@ class Visuals:
 
     title: str
     stages: tuple[Stage, ...] = ()
+    drawing: Drawing | None = None
+    facts: NetworkFacts | None = None
     differences: tuple[str, ...] = ()
     accuracy: Accuracy | None = None
     confusion: Confusion | None = None
@@ -167,6 +158,7 @@ def visuals(title: str, details: dict[str, Any], lab: Lab) -> Visuals:
     """Read what the details of one check hold."""
     problems: list[str] = []
     stages = _many(details, "stages", Stage, problems)
+    drawing = _drawing(stages, problems)
     sentences = _one(details, "sentences", Sentences, problems)
     accuracy = _one(details, "accuracy", Accuracy, problems)
     confusion = _one(details, "confusion", Confusion, problems)
@@ -175,6 +167,8 @@ def visuals(title: str, details: dict[str, Any], lab: Lab) -> Visuals:
     return Visuals(
         title=title,
         stages=stages,
+        drawing=drawing,
+        facts=network_facts(details, problems),
         differences=tuple(sentences.sentences) if sentences else (),
         accuracy=accuracy,
         confusion=confusion,
@@ -211,6 +205,14 @@ def _many(details: dict[str, Any], key: str, kind: type[M], problems: list[str])
     except (ValidationError, TypeError):
         problems.append(f"The {key} could not be drawn: its data are malformed.")
         return ()
+
+
+def _drawing(stages: Sequence[Stage], problems: list[str]) -> Drawing | None:
+    try:
+        return draw(stages) if stages else None
+    except ValueError as error:
+        problems.append(f"The stages stand in a table only: {error}.")
+        return None
 
 
 def _tiles(details: dict[str, Any], problems: list[str]) -> tuple[str, tuple[str, ...]]:

@@ -12,7 +12,8 @@ word until it is recomputed.
     registry    which modules are models; calls: what they were fed
     models      events; snapshots, export, graphs, undisturbed: how a state becomes files
     saving      torch.save, torch.load, load_state_dict
-    trials      Torchbearer; loops: training by hand; loaders: what data
+    trials      Torchbearer; loops: training by hand; steps: what a step tells; evaluations: calls on test data
+    passes      which data feed a step; loaders: what data; hashing: which images; gradients: whether they were cleared
     drawn       matplotlib; variables, probes: values by name
     shims/      what time, network or GPU took away
 """

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,10 +20,17 @@ MAX_BATCHES = 100
 
 
 class Calls(Spy):
-    """Watches every call of a model through one global hook, which computes nothing."""
+    """Watches every call of a model through one global hook, which computes nothing.
 
-    def __init__(self, session: Session, registry: Registry) -> None:
+    Args:
+        session: What all spies share.
+        registry: Knows which modules are models.
+        tell: Who else wants to know that a model is being called.
+    """
+
+    def __init__(self, session: Session, registry: Registry, tell: Callable[[nn.Module], object]) -> None:
         super().__init__(session)
+        self._tell = tell
         self.inputs: dict[str, torch.Tensor] = {}
         self._registry = registry
         self._seen: set[str] = set()
@@ -37,6 +45,7 @@ class Calls(Spy):
             return
         if not self._registry.is_model(module):
             return
+        self._tell(module)
         given = args[0]
         self._registry.calls[module] = Spec(tuple(given.shape), given.dtype)
         if not self.session.in_trial and len(self.inputs) < MAX_BATCHES and self._is_small(given):

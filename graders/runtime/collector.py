@@ -34,10 +34,11 @@ class Collector:
         self.models = Models(self.session, registry)
         self.trials = Trials(self.session, self.models)
         self.probes = Probes(self.session)
+        loops = Loops(self.session, self.models, self.trials)
         self._spies: tuple[Spy, ...] = (
-            Calls(self.session, registry),
+            Calls(self.session, registry, loops.called),
             self.trials,
-            Loops(self.session, self.models, self.trials),
+            loops,
             Saving(self.session, self.models),
             Drawn(self.session),
             Variables(self.session),

@@ -16,6 +16,7 @@ class Config:
     Attributes:
         stage: Folder that the evidence is written into.
         seed: Of torch, numpy and random, before the first cell.
+        reseed: Not 0: every seed means other random numbers, others for each of these numbers; for calibration.
         epochs: Epochs that one training may take; 0 means no cap.
         input_shape: Of one image, for models that were never called.
         datasets: Dotted name of a dataset class -> the root folder that replaces any root it is given.
@@ -26,6 +27,7 @@ class Config:
 
     stage: Path
     seed: int = 0
+    reseed: int = 0
     epochs: int = 0
     input_shape: tuple[int, ...] = (1, 28, 28)
     datasets: Mapping[str, str] = field(default_factory=dict)

@@ -9,6 +9,7 @@ import random
 from typing import Any
 
 from .config import Config
+from .reseeding import reseed
 
 _BACKEND = "module://matplotlib_inline.backend_inline"
 
@@ -59,7 +60,10 @@ def launch(argv: list[str]) -> None:
     config = Config.from_environment()
     app = IPKernelApp.instance()
     app.initialize(argv)
+    # Each question for the kernel's banner would draw a tip by Python's random numbers: how many are asked is chance.
+    app.shell.enable_tip = False
     attach(app.shell, config)
+    reseed(config.reseed)
     seed(config.seed)
     app.start()
 

@@ -108,7 +108,7 @@ class Saving(Spy):
         for tensor in _tensors(result):
             self._origins[tensor.data_ptr()] = (weakref.ref(tensor), name, digest)
         if is_module(result):
-            detail = {"strict": True, "missing": [], "unexpected": [], "trained_before": False}
+            detail = {"strict": True, "missing": [], "unexpected": [], "trained_before": False, "whole": True}
             self._models.record(result, "loaded", file=name, sha256=digest, **detail)
 
     @guarded

@@ -15,6 +15,7 @@ from .models import Models, Pending
 from .patching import Patches
 from .registry import is_module, owns
 from .session import Session, Spy
+from .steps import Hashes, Images, Step, Steps
 
 GENERATORS = {
     "train": torchbearer.TRAIN_GENERATOR,
@@ -30,7 +31,9 @@ class TrialNote:
     Attributes:
         data: Its record.
         epochs: Epochs run under our eyes.
-        steps: Optimiser steps of the present run.
+        steps: What the optimiser's steps of the present run told.
+        loader: The present run's training data.
+        images: Hashes of the images that it was trained with, over all runs.
         before: Epochs in its history when the present run began.
         initial: The model's untrained state, until the end of its first run.
         runs: Records of its calls.
@@ -38,7 +41,9 @@ class TrialNote:
 
     data: dict[str, Any]
     epochs: int = 0
-    steps: int = 0
+    steps: Steps = field(default_factory=Steps)
+    loader: Any = None
+    images: Images = field(default_factory=Images)
     before: int = 0
     initial: Pending | None = None
     runs: list[dict[str, Any]] = field(default_factory=list)
@@ -68,10 +73,19 @@ class Trials(Spy):
     def write(self) -> None:
         """Nothing of its own: `Loops` writes trials.json."""
 
-    def stepped(self, optimizer: Any) -> None:
+    def images(self) -> dict[str, Hashes]:
+        """Hashes of the images that each trial was trained with, by its key in the evidence."""
+        return {f"trial{note.data['n']}": note.images.all() for note in self.all}
+
+    def loader(self) -> Any:
+        """What the run in progress trains with; None where nothing runs."""
+        return self._running[-1].loader if self._running else None
+
+    def stepped(self, optimizer: Any, step: Step) -> None:
         """An optimiser has made a step inside a trial; Torchbearer's stand-in for none does not count."""
         if self._running and not type(optimizer).__module__.startswith("torchbearer"):
-            self._running[-1].steps += 1
+            self._running[-1].steps.add(step)
+            self._running[-1].images.add(step.images)
 
     # --- the patched methods --------------------------------------------------------------------------
 
@@ -154,7 +168,8 @@ class Trials(Spy):
         if note is None:
             return None
         model = self._look(trial, note)
-        note.steps, note.before = 0, len(trial.state[torchbearer.HISTORY])
+        note.steps, note.before = Steps(), len(trial.state[torchbearer.HISTORY])
+        note.loader = trial.state[torchbearer.TRAIN_GENERATOR]
         note.initial = self._models.initial(model)
         self._running.append(note)
         cap = self.session.config.epochs
@@ -177,6 +192,7 @@ class Trials(Spy):
         history = trial.state[torchbearer.HISTORY]
         note.epochs += len(history) - note.before
         model = self._look(trial, note)
+        note.loader = None
         note.runs.append(
             {
                 "kind": "run",
@@ -184,15 +200,17 @@ class Trials(Spy):
                 "epochs_asked": int(epochs) if isinstance(epochs, Integral) else None,
                 "epochs_run": len(history) - note.before,
                 "history": [dict(epoch) for epoch in history],
+                **note.steps.record(),
             }
         )
-        if note.initial is not None and note.steps:
+        taken = note.steps.count
+        if note.initial is not None and taken:
             self._models.settle(note.initial)
         note.initial = None
-        if note.steps and is_module(model):
+        if taken and is_module(model):
             steps = self._models.registry.steps
-            steps[model] = (steps.get(model) or 0) + note.steps
-            self._models.record(model, "trained", trial=note.data["n"], loop=None, steps=note.steps)
+            steps[model] = (steps.get(model) or 0) + taken
+            self._models.record(model, "trained", trial=note.data["n"], loop=None, steps=taken)
 
     @guarded
     def _evaluated(self, trial: Any, metrics: Any, data_key: Any) -> None:

@@ -57,7 +57,12 @@ class FakeMarkers:
         """Write a result as the real one does."""
         check = make_check(Outcome.HARNESS_ERROR if job.fault else Outcome.PASSED, message=job.fault or "right")
         result = make_result(
-            job.student, (check,), evidence_key=job.evidence_key, graders_hash=job.graders_hash, profile=job.profile
+            job.student,
+            (check,),
+            evidence_key=job.evidence_key,
+            graders_hash=job.graders_hash,
+            profile=job.profile,
+            held_out_seed=job.seed,
         )
         for name in ("report.html", "instructor.html"):
             write_atomically(job.folder / name, "")

@@ -116,3 +116,21 @@ def test_only_names_must_exist(submission: Submission) -> None:
     assert choose([submission], ("ann",)) == (submission,)
     with pytest.raises(UsageError, match=r"amm.*ann"):
         choose([submission], ("amm",))
+
+
+def test_a_folder_keeps_its_seed(tmp_path: Path) -> None:
+    """The seed is drawn once and kept; one that is asked for takes its place, without --fresh."""
+    drawn = claim_folder(tmp_path, QUICK, fresh=False)
+    assert drawn.seed
+    assert claim_folder(tmp_path, QUICK, fresh=False) == drawn
+    asked = QUICK.model_copy(update={"seed": 7})
+    assert claim_folder(tmp_path, asked, fresh=False).seed == 7
+    assert claim_folder(tmp_path, QUICK, fresh=True).seed == 7
+
+
+def test_another_seed_only_marks_again(submission: Submission, lab: Lab, tmp_path: Path) -> None:
+    """Held-out images enter the marking, not the run."""
+    finish(submission, lab, tmp_path)
+    settings = QUICK.model_copy(update={"seed": 7})
+    (plan,) = make_plans([submission], lab, tmp_path, settings, data="data", environment={})
+    assert plan.need is Need.MARK

@@ -206,3 +206,14 @@ def test_a_lost_journal_is_our_fault(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(HarnessError, match=r"a\.ipynb"):
         _ = NotebookEvidence(run, tmp_path).journal
+
+
+@pytest.mark.parametrize("array", [np.zeros((2, 2), np.int64), np.zeros(2, np.float32)])
+def test_hashes_of_images_are_lists_of_integers(tmp_path: Path, array: np.ndarray[Any, Any]) -> None:
+    """Anything else in their file is not what the kernel's runtime writes."""
+    notebook = NotebookEvidence(NotebookRun(name="n", status="complete", message="", folder="n"), tmp_path)
+    assert notebook.trained_images == {}
+    (tmp_path / "n").mkdir()
+    save_file({"loop0": array}, tmp_path / "n" / "trained_images.safetensors")
+    with pytest.raises(EvidenceError, match=r"trained_images\.safetensors"):
+        _ = NotebookEvidence(notebook.run, tmp_path).trained_images

@@ -8,28 +8,31 @@ from typing import Any
 
 import pytest
 import torch
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from graders.errors import LabError
 from graders.evidence import FileEntry
 from graders.execution.examine import Kept
-from graders.execution.handoffs import Given, Origin, choose_handoffs
+from graders.execution.handoffs import Given, Origin, choose_handoffs, code_of
 from graders.lab import Lab
 from graders.records import Submission
 from tests.execution.tiny import WEIGHTS, Submit
 
 
-def kept(problem: str = "", kind: Any = "state_dict") -> Kept:
+def kept(problem: str = "", kind: Any = "state_dict", needs: tuple[str, ...] = ()) -> Kept:
     """A file as it was looked at."""
-    return Kept(Path(WEIGHTS), FileEntry(name=WEIGHTS, size=1, sha256="0", kind=kind, problem=problem))
+    return Kept(Path(WEIGHTS), FileEntry(name=WEIGHTS, size=1, sha256="0", kind=kind, problem=problem, needs=needs))
 
 
-def choose(lab: Lab, submission: Submission, part: Kept | None, **others: Kept | str) -> tuple[Given, ...]:
-    """Choose for the second notebook; `others` are what an examination would find, by origin."""
+def choose(
+    lab: Lab, submission: Submission, part: Kept | None, code: str = "", **others: Kept | str
+) -> tuple[Given, ...]:
+    """Choose for the second notebook with this code; `others` are what an examination would find, by origin."""
 
     def examine(path: Path, name: str, origin: Origin) -> Kept | str:
         return others[origin]
 
-    return choose_handoffs(lab, "two.ipynb", submission, {WEIGHTS: part} if part else {}, examine)
+    return choose_handoffs(lab, "two.ipynb", submission, {WEIGHTS: part} if part else {}, examine, code)
 
 
 def test_part_comes_first(lab: Lab, submit: Submit) -> None:
@@ -58,7 +61,7 @@ def test_submitted_file_comes_next(lab: Lab, submit: Submit, part: Kept | None, 
 def test_reference_comes_last(lab: Lab, submit: Submit, submitted: Kept | str | None) -> None:
     """Where neither can be used the lab's own file is taken, and the note says that it costs nothing here."""
     extras = {WEIGHTS: Path("x")} if submitted else {}
-    others = {"submitted": submitted} if submitted else {}
+    others: dict[str, Any] = {"submitted": submitted} if submitted else {}
     (given,) = choose(lab, submit(extras=extras), None, reference=kept(), **others)
     assert given.origin == "reference"
     assert "the lab's own net.weights" in given.note
@@ -73,7 +76,37 @@ def test_broken_reference_is_the_operators_matter(lab: Lab, submit: Submit) -> N
 
 def test_notebook_without_handoffs_is_given_nothing(lab: Lab, submit: Submit) -> None:
     """Only the notebooks that the lab names are given files."""
-    assert choose_handoffs(lab, "one.ipynb", submit(), {WEIGHTS: kept()}, lambda *_: kept()) == ()
+    assert choose_handoffs(lab, "one.ipynb", submit(), {WEIGHTS: kept()}, lambda *_: kept(), "") == ()
+
+
+CHECKPOINT = kept("It holds a checkpoint.", "checkpoint", ('"model"', "'model'"))
+WRAPPED = kept(needs=("module.", "DataParallel"))
+
+
+@pytest.mark.parametrize(
+    ("part", "code", "origin", "reason"),
+    [
+        (CHECKPOINT, 'model.load_state_dict(torch.load("net.weights")["model"])', "part", ""),
+        (CHECKPOINT, "model.load_state_dict(torch.load(path)['model'])", "part", ""),
+        (CHECKPOINT, 'model.load_state_dict(torch.load("net.weights"))', "reference", "it holds a checkpoint"),
+        (WRAPPED, "state = {k.replace('module.', ''): v for k, v in state.items()}", "part", ""),
+        (WRAPPED, "model = nn.DataParallel(Net())", "part", ""),
+        (WRAPPED, "model = Net()", "reference", "its names begin with 'module.', which the notebook does not take off"),
+    ],
+)
+def test_a_file_that_must_be_unpacked_goes_to_notebooks_that_do(
+    lab: Lab, submit: Submit, part: Kept, code: str, origin: str, reason: str
+) -> None:
+    """A notebook that unpacks a checkpoint gets it; one that loads a plain state_dict does not pay for it again."""
+    (given,) = choose(lab, submit(), part, code, reference=kept())
+    assert given.origin == origin
+    assert reason in given.note
+
+
+def test_code_of_a_notebook_is_that_of_its_code_cells() -> None:
+    """What is written in text knows nothing."""
+    cells = [new_code_cell("a = 1"), new_markdown_cell('"model"'), new_code_cell("b = 2")]
+    assert code_of(new_notebook(cells=cells)) == "a = 1\nb = 2"
 
 
 class Net(torch.nn.Linear):

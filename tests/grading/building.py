@@ -61,6 +61,7 @@ class NotebookFolder:
         self.sources: list[str] = []
         self.events: list[dict[str, Any]] = []
         self.trials: dict[str, Any] = {"trials": [], "loops": []}
+        self.trained_images: dict[str, Array] = {}
         self.drawings: list[dict[str, Any]] = []
         self.drawn: dict[str, Array] = {}
         self.tensors: dict[str, Array] = {}
@@ -154,6 +155,7 @@ class NotebookFolder:
             _write(self.folder / name, data)
         for name, tensors in (
             ("drawn", self.drawn),
+            ("trained_images", self.trained_images),
             ("tensors", self.tensors),
             ("inputs", self.inputs),
             ("probes", self.probed),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graders.errors import DataError
-from graders.grading.held_out import IMAGES, LABELS, held_out
+from graders.grading.held_out import IMAGES, LABELS, held_out, told
 from graders.idx import write_idx
 from graders.lab import load_lab
 
@@ -35,3 +35,24 @@ def test_the_labs_own_are_there() -> None:
     found = held_out(lab.folder / lab.data.held_out)
     assert found.images.shape == (1000, 1, 28, 28)
     assert set(found.labels.tolist()) == set(range(10))
+
+
+def test_a_seed_moves_the_images_a_little() -> None:
+    """The same seed gives the same bytes, another seed others; labels stay with their images; 0 moves nothing."""
+    lab = load_lab()
+    folder = lab.folder / lab.data.held_out
+    plain, moved, other = (held_out(folder, seed) for seed in (0, 7, 8))
+    assert np.array_equal(plain.images, held_out(folder).images)
+    held_out.cache_clear()
+    assert np.array_equal(moved.images, held_out(folder, 7).images)
+    assert not np.array_equal(moved.images, other.images)
+    assert np.bincount(moved.labels).tolist() == np.bincount(plain.labels).tolist()
+    for digit in range(10):
+        means = [one.images[one.labels == digit].mean(axis=0) for one in (plain, moved)]
+        assert np.abs(means[0] - means[1]).max() < 0.1
+
+
+def test_readers_are_told_the_seed() -> None:
+    """The sentence names the seed, and says so where nothing was moved."""
+    assert "seed 7" in told(7)
+    assert "as they are stored" in told(0)

@@ -1,13 +1,11 @@
 """The graders of part 2."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from graders.errors import HarnessError
 from graders.evidence import Array
 from graders.grading import MissingError
 from graders.lab import Lab
@@ -18,30 +16,14 @@ from graders.lab5.public import test_part2 as public
 from graders.lab5.reading import agrees, own_readings
 from graders.records import Outcome, Verdict
 from tests.grading.building import NotebookFolder
-from tests.lab5.conftest import AlwaysDropping, BetterCNN, WithoutReLU, evidence_of, work_of
-
-Book = Callable[[int], NotebookFolder]
-FILE = "bettercnn.weights"
+from tests.lab5.conftest import AlwaysDropping, BetterCNN, evidence_of, work_of
+from tests.lab5.loading import FILE, Book, loaded_into, reloaded_part
 
 
 @pytest.fixture
 def part(book: Book, learned: BetterCNN) -> NotebookFolder:
     """Part 2 with the trained network loaded and in eval mode at the end."""
-    made = book(2)
-    made.answer("reload-model")
-    weights = {name: tensor.numpy() for name, tensor in learned.state_dict().items()}
-    made.file(FILE, weights, origin="part")
-    detail: dict[str, Any] = {
-        "file": FILE,
-        "sha256": None,
-        "strict": True,
-        "missing": [],
-        "unexpected": [],
-        "trained_before": False,
-    }
-    made.event("loaded", learned, name="BetterCNN", training=True, detail=detail)
-    made.event("end", learned, name="BetterCNN", training=False)
-    return made
+    return reloaded_part(book, learned)
 
 
 @pytest.fixture
@@ -51,145 +33,6 @@ def read(part: NotebookFolder, lab: Lab, learned: BetterCNN) -> list[int]:
     with torch.no_grad():
         found: list[int] = learned(torch.from_numpy(images)).argmax(1).tolist()
     return found
-
-
-# --- reloading
-
-
-def reload(part: NotebookFolder, lab: Lab, *others: NotebookFolder) -> Verdict:
-    """The verdict on the reloaded network, beside the evidence of other parts."""
-    return public.test_reload(work_of(lab, "5.2/reload", part), evidence_of(part, *others))
-
-
-def loaded_into(book: Book, weights: BetterCNN, network: BetterCNN, *, origin: str = "part") -> NotebookFolder:
-    """Part 2 in which a class of the student's own got these weights."""
-    made = book(2)
-    network.load_state_dict(weights.state_dict())
-    made.run["handoffs"] = {FILE: origin}
-    made.file(FILE, {name: tensor.numpy() for name, tensor in weights.state_dict().items()}, origin=origin)
-    made.event("loaded", network.eval(), name="BetterCNN", detail={"file": FILE, "strict": True})
-    return made
-
-
-def saved_from(book: Book, network: BetterCNN, learned: BetterCNN) -> NotebookFolder:
-    """Part 1 in which a network with the learned weights was saved."""
-    made = book(1)
-    network.load_state_dict(learned.state_dict())
-    made.event("trained", network, name="BetterCNN")
-    made.event("saved", network.eval(), name="BetterCNN", detail={"file": FILE, "kind": "state_dict", "whole": True})
-    return made
-
-
-@pytest.mark.parametrize("kind", [BetterCNN, WithoutReLU, AlwaysDropping])
-def test_the_network_of_part_1_gives_the_same_logits(
-    book: Book, lab: Lab, learned: BetterCNN, kind: type[BetterCNN]
-) -> None:
-    """What is wrong in both parts alike is paid for in part 1; dropout is off."""
-    verdict = reload(loaded_into(book, learned, kind()), lab, saved_from(book, kind(), learned))
-    assert (verdict.outcome, verdict.details["logits"]) == (Outcome.PASSED, "equal bit for bit")
-
-
-def test_a_class_copied_with_an_error_is_another_network(book: Book, lab: Lab, learned: BetterCNN) -> None:
-    """The right weights in a forward that lacks a ReLU keep a part, and the sentence says what is lacking."""
-    verdict = reload(loaded_into(book, learned, WithoutReLU()), lab, saved_from(book, BetterCNN(), learned))
-    assert (verdict.outcome, verdict.code) == (Outcome.PARTIAL, "DIFFERENT_NETWORK")
-    assert verdict.share == pytest.approx(2 / 3)
-    assert "After conv2 (15 maps, 3x3) a ReLU is expected; yours goes straight into max pooling 2x2." in verdict.message
-
-
-def test_dropout_makes_no_other_network(book: Book, lab: Lab, learned: BetterCNN) -> None:
-    """Logits are compared with dropout off."""
-    verdict = reload(loaded_into(book, learned, AlwaysDropping()), lab, saved_from(book, BetterCNN(), learned))
-    assert verdict.outcome is Outcome.PASSED
-
-
-def test_the_class_put_right_in_part_2_costs_nothing(book: Book, lab: Lab, learned: BetterCNN) -> None:
-    """The fault is part 1's, and is paid for there."""
-    verdict = reload(loaded_into(book, learned, BetterCNN()), lab, saved_from(book, WithoutReLU(), learned))
-    assert verdict.outcome is Outcome.PASSED
-    assert verdict.details["logits"].startswith("differ")
-
-
-@pytest.mark.parametrize("origin", ["submitted", "reference"])
-def test_weights_of_another_run_are_not_compared(book: Book, lab: Lab, learned: BetterCNN, origin: str) -> None:
-    """Where part 1 did not make the weights, its network is no measure."""
-    part = loaded_into(book, learned, WithoutReLU(), origin=origin)
-    verdict = reload(part, lab, saved_from(book, BetterCNN(), learned))
-    assert verdict.outcome is Outcome.PASSED
-    assert verdict.details["logits"].startswith("not compared")
-
-
-@pytest.mark.parametrize("which", [0, 1])
-def test_a_network_without_graph_is_not_compared(book: Book, lab: Lab, learned: BetterCNN, which: int) -> None:
-    """What could not be exported in either part costs nothing here."""
-    books = [loaded_into(book, learned, BetterCNN()), saved_from(book, BetterCNN(), learned)]
-    for path in (books[which].folder / "models").rglob("graph.json"):
-        path.write_bytes(b"{}")
-    verdict = reload(books[0], lab, books[1])
-    assert verdict.outcome is Outcome.PASSED
-    assert verdict.details["logits"].startswith("not compared")
-
-
-def test_each_fault_costs_a_third_and_weights_keep_one(book: Book, lab: Lab, learned: BetterCNN) -> None:
-    """All faults are told; the right weights alone are worth a third."""
-    part = loaded_into(book, learned, WithoutReLU())
-    part.events[0] |= {"training": True, "detail": {"strict": False, "trained_before": True}}
-    verdict = reload(part, lab, saved_from(book, BetterCNN(), learned))
-    assert verdict.share == pytest.approx(1 / 3)
-    assert len(verdict.details["sentences"]) == 4
-
-
-def test_the_best_of_several_loads_counts(book: Book, lab: Lab, learned: BetterCNN) -> None:
-    """A later experiment with strict=False does not spoil a load that was right."""
-    part = loaded_into(book, learned, BetterCNN())
-    part.event("loaded", learned, name="BetterCNN", identity=1, training=True, detail={"strict": False})
-    assert reload(part, lab, saved_from(book, BetterCNN(), learned)).outcome is Outcome.PASSED
-
-
-def test_a_reloaded_network_passes(part: NotebookFolder, lab: Lab) -> None:
-    """Strictly loaded, fresh, bit for bit, in eval mode by the end."""
-    assert reload(part, lab).outcome is Outcome.PASSED
-
-
-@pytest.mark.parametrize(
-    ("detail", "code", "share"),
-    [
-        ({"strict": False}, "NOT_STRICT", 2 / 3),
-        ({"trained_before": True}, "NOT_A_FRESH_MODEL", 2 / 3),
-        ({"strict": False, "missing": ["fc3.bias"]}, "WEIGHTS_NOT_RELOADED", 0),
-    ],
-)
-def test_ways_of_loading_badly(part: NotebookFolder, lab: Lab, detail: dict[str, Any], code: str, share: float) -> None:
-    """Each has its code; a key that did not fit costs all."""
-    part.events[0]["detail"] |= detail
-    verdict = reload(part, lab)
-    assert (verdict.code, verdict.share) == (code, share)
-
-
-def test_forgetting_eval_costs_a_third(part: NotebookFolder, lab: Lab) -> None:
-    """The network was left in training mode."""
-    part.events[1]["training"] = True
-    assert (reload(part, lab).code, reload(part, lab).share) == ("TRAINING_MODE", 2 / 3)
-
-
-def test_other_weights_are_not_reloaded(part: NotebookFolder, lab: Lab) -> None:
-    """A network that holds other values than the file fails."""
-    detail, part.events[0]["moment"] = part.events[0]["detail"], "evaluated"
-    part.event("loaded", BetterCNN(), identity=1, detail=detail)
-    assert (reload(part, lab).outcome, reload(part, lab).code) == (Outcome.FAILED, "WEIGHTS_NOT_RELOADED")
-
-
-def test_nothing_loaded_is_missing(book: Book, lab: Lab) -> None:
-    """Without a loaded event the plugin explains what is missing."""
-    with pytest.raises(MissingError, match="loaded"):
-        reload(book(2), lab)
-
-
-def test_a_lost_file_is_our_fault(part: NotebookFolder, lab: Lab) -> None:
-    """The file is handed in by us; where it was not kept the student loses nothing."""
-    part.files.clear()
-    with pytest.raises(HarnessError):
-        reload(part, lab)
 
 
 # --- the ten pictures

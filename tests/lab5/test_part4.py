@@ -46,6 +46,26 @@ class Muted(BranchModel):
         return large + 0 * small
 
 
+class Twins(BranchModel):
+    """Both branches go through one convolution."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, 10)."""
+        both = F.relu(self.branch5(x)) + F.relu(self.branch5(1 - x))
+        out: torch.Tensor = self.fc2(F.relu(self.fc1(torch.flatten(F.max_pool2d(both, 2), 1))))
+        return out
+
+
+class Linear(BranchModel):
+    """No ReLU after the convolutions."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, 10)."""
+        both = self.branch1(x) + self.branch5(x)
+        out: torch.Tensor = self.fc2(F.relu(self.fc1(torch.flatten(F.max_pool2d(both, 2), 1))))
+        return out
+
+
 class Shortcut(nn.Module):
     """A residual block: the other way holds no weights."""
 
@@ -78,11 +98,11 @@ def test_the_given_topology_is_evaluated(book: Book, lab: Lab, held_out: HeldOut
     assert branch(part, lab, held_out, flags, reached.details["accuracy"] - 1e-4).outcome is Outcome.PASSED
 
 
-@pytest.mark.parametrize("kind", [Joined, OneWay, BetterCNN])
+@pytest.mark.parametrize("kind", [Joined, OneWay, Linear, BetterCNN])
 def test_another_topology_of_that_name_fails(
     book: Book, lab: Lab, held_out: HeldOut, flags: Flags, kind: type[nn.Module]
 ) -> None:
-    """Branches that are joined otherwise, or none, are not the given network, however accurate."""
+    """Other branches, branches that are joined otherwise, or none, are not the given network, however accurate."""
     part = book(4)
     part.event("trained", kind(), name="BranchModel")
     assert branch(part, lab, held_out, flags, 0.01).code == "NOT_THE_GIVEN_TOPOLOGY"
@@ -124,6 +144,7 @@ def own(part: NotebookFolder, lab: Lab, held_out: HeldOut) -> Verdict:
         (OneWay, Outcome.FAILED, "NO_BRANCHES"),
         (BetterCNN, Outcome.FAILED, "NO_BRANCHES"),
         (Shortcut, Outcome.PARTIAL, "BRANCHES_WITHOUT_PARAMETERS"),
+        (Twins, Outcome.PARTIAL, "SHARED_LAYER"),
         (Muted, Outcome.PARTIAL, "IDLE_BRANCH"),
     ],
 )

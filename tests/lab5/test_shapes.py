@@ -113,6 +113,8 @@ def test_known_answers(text: str, reading: Reading) -> None:
     ("text", "reading"),
     [
         ("32x26x22", Reading.SWAPPED),
+        ("32 maps with height 28-7+1 = 22 and width 28-3+1 = 26.", Reading.RIGHT),
+        ("32 maps with height 28-3+1 = 26 and width 28-7+1 = 22.", Reading.SWAPPED),
         ("width x height x channels = 26x22x32", Reading.RIGHT),
         ("26 wide x 22 high x 32 maps", Reading.RIGHT),
         ("22x26", Reading.NO_MAPS),

@@ -8,7 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from graders.models import Network, chain, compare, specification, stages
+from graders.models import Network, chain, compare, leaves, specification, stages
+from graders.models.canonical import stage_graph
+from graders.models.graph import Mode, Ref
+from tests.models.rewriting.sketches import CHANNELS, Piece, Sketch, conv
 
 Make = Callable[..., Network]
 
@@ -110,7 +113,7 @@ def test_equivalent_networks_are_equal(network_of: Make, kind: type[nn.Module]) 
     """However the thirteen stages are written, they are the thirteen stages, and a chain."""
     found = chain(network_of(kind(), "train"))
     comparison = compare(SPEC, found.stages)
-    assert [one.text for one in found.stages] == [one.text for one in SPEC]
+    assert [one.text for one in found.stages] == [one.text for one in leaves(SPEC)]
     assert comparison.equal
     assert comparison.share == 1
     assert found.is_chain
@@ -209,3 +212,154 @@ def test_a_network_that_branches_is_no_chain(network_of: Make) -> None:
     assert found.stages[-1].kind == "add"
     kinds = [one.kind for one in found.stages if one.module == "a" or one.kind != "conv"]
     assert kinds.index("relu") < kinds.index("max_pool")
+
+
+def same(one: Network, other: Network) -> bool:
+    """Whether two networks have the same stages, which read the same."""
+    found, wanted = stage_graph(one), stage_graph(other)
+    pairs = zip(found.stages, wanted.stages, strict=False)
+    return found.sources == wanted.sources and all(a.same_as(b) for a, b in pairs)
+
+
+def written(piece: Piece, mode: Mode = "train") -> Network:
+    """A convolution, a piece, and a linear layer."""
+    s = Sketch()
+    return s.network(s.scores(piece(s, conv(s, s.input))), mode)
+
+
+def act(op: str, *rest: Any) -> Piece:
+    """A piece of one op."""
+    return lambda s, x: s.op(op, x, *rest)
+
+
+def then(*pieces: Piece) -> Piece:
+    """Pieces one after the other."""
+
+    def piece(s: Sketch, x: Ref) -> Ref:
+        for one in pieces:
+            x = one(s, x)
+        return x
+
+    return piece
+
+
+def conv_with(*rest: Any, bias: bool = True) -> Piece:
+    """A convolution with arguments."""
+    return lambda s, x: conv(s, x, *rest, bias=bias)
+
+
+def twice(shared: bool) -> Piece:
+    """Two 1x1 convolutions one after the other, with one weight or two."""
+
+    def piece(s: Sketch, x: Ref) -> Ref:
+        first = s.weight(CHANNELS, CHANNELS, 1, 1)
+        second = first if shared else s.weight(CHANNELS, CHANNELS, 1, 1)
+        return s.op("conv2d.default", s.op("conv2d.default", x, first), second)
+
+    return piece
+
+
+def joined(op: str, *names: str) -> Piece:
+    """Two activations of the same values, joined."""
+
+    def piece(s: Sketch, x: Ref) -> Ref:
+        found = tuple(s.op(f"{name}.default", x) for name in names)
+        return s.op(op, found, 1) if op.startswith(("cat", "concat")) else s.op(op, *found)
+
+    return piece
+
+
+RELU, POOL, FLAT = act("relu.default"), act("max_pool2d.default", (2, 2)), act("flatten.using_ints", 1)
+DROP = act("dropout.default", 0.2, True)
+EQUAL: dict[str, tuple[Piece, Piece]] = {
+    "in place": (RELU, act("relu_.default")),
+    "clamp": (RELU, act("clamp.default", 0)),
+    "clamp in place": (RELU, act("clamp_.default", 0)),
+    "hardtanh": (act("relu6.default"), act("hardtanh.default", 0.0, 6.0)),
+    "ReLU and max pooling": (then(RELU, POOL), then(POOL, RELU)),
+    "ReLU, pooling, dropout, flatten": (then(RELU, POOL, DROP, FLAT), then(POOL, FLAT, DROP, RELU)),
+    "view": (FLAT, act("view.default", (-1, 64))),
+    "squeezed": (FLAT, then(act("unsqueeze.default", 1), act("squeeze.dim", 1), act("view.default", (-1, 64)))),
+    "adaptive pooling": (POOL, then(act("adaptive_max_pool2d.default", (2, 2)), act("getitem", 0))),
+    "mean": (then(act("avg_pool2d.default", (4, 4)), FLAT), act("mean.dim", (2, 3))),
+    "no-ops": (RELU, then(act("clone.default"), act("mul.Tensor", 1.0), RELU, act("dropout.default", 0.5, False))),
+    "padding before": (conv_with((1, 1), (1, 1)), then(act("pad.default", (1, 1, 1, 1)), conv_with())),
+    "bias by hand": (
+        conv_with(),
+        lambda s, x: s.op("add.Tensor", conv(s, x, bias=False), s.weight(CHANNELS, 1, 1)),
+    ),
+    "padding counted without padding": (
+        act("avg_pool2d.default", (2, 2)),
+        act("avg_pool2d.default", (2, 2), (2, 2), (0, 0), False, False),
+    ),
+    "concat": (joined("cat.default", "relu", "tanh"), joined("concat.default", "relu", "tanh")),
+}
+DIFFERENT: dict[str, tuple[Piece, Piece]] = {
+    "padding": (conv_with((1, 1), (1, 1)), conv_with((1, 1), (0, 0))),
+    "padding by hand": (act("pad.default", (1, 1, 1, 1)), act("pad.default", (2, 2, 2, 2))),
+    "what is padded with": (
+        act("pad.default", (1, 1, 1, 1), "constant", 1.0),
+        act("pad.default", (1, 1, 1, 1), "reflect"),
+    ),
+    "padding with ones before a convolution": (
+        then(act("pad.default", (1, 1, 1, 1), "constant", 1.0), conv_with()),
+        conv_with((1, 1), (1, 1)),
+    ),
+    "stride": (conv_with((1, 1)), conv_with((2, 2))),
+    "dilation": (conv_with((1, 1), (2, 2), (1, 1)), conv_with((1, 1), (2, 2), (2, 2))),
+    "groups": (
+        lambda s, x: s.op("conv2d.default", x, s.weight(4, 4, 1, 1)),
+        lambda s, x: s.op("conv2d.default", x, s.weight(4, 1, 1, 1), None, (1, 1), (0, 0), (1, 1), 4),
+    ),
+    "bias": (conv_with(), conv_with(bias=False)),
+    "dropout's rate": (DROP, act("dropout.default", 0.3, True)),
+    "dropout of maps": (DROP, act("feature_dropout.default", 0.2, True)),
+    "dropout's place": (then(DROP, POOL), then(POOL, DROP)),
+    "missing activation": (RELU, act("clone.default")),
+    "extra activation": (RELU, then(RELU, act("tanh.default"))),
+    "another activation": (RELU, act("leaky_relu.default", 0.01)),
+    "slope": (act("leaky_relu.default", 0.2), act("leaky_relu.default", 0.1)),
+    "clamp at something else": (act("clamp.default", 0.1), RELU),
+    "order": (then(RELU, act("avg_pool2d.default", (2, 2))), then(act("avg_pool2d.default", (2, 2)), RELU)),
+    "sharing": (twice(True), twice(False)),
+    "counted padding": (
+        act("avg_pool2d.default", (3, 3), (1, 1), (1, 1), False, True),
+        act("avg_pool2d.default", (3, 3), (1, 1), (1, 1), False, False),
+    ),
+    "divisor": (
+        act("avg_pool2d.default", (2, 2)),
+        act("avg_pool2d.default", (2, 2), (2, 2), (0, 0), False, True, 3),
+    ),
+    "axis of a softmax": (act("softmax.int", 1), act("softmax.int", 2)),
+    "factor": (act("mul.Tensor", 2.0), act("mul.Tensor", 3.0)),
+    "constant": (act("add.Tensor", 2.0), act("add.Tensor", 3.0)),
+    "which part": (
+        then(act("chunk.default", 2, 1), act("getitem", 0)),
+        then(act("chunk.default", 2, 1), act("getitem", 1)),
+    ),
+    "merge": (joined("add.Tensor", "relu", "tanh"), joined("mul.Tensor", "relu", "tanh")),
+    "axes": (act("transpose.int", 1, 2), act("transpose.int", 2, 3)),
+    "gradient": (RELU, then(act("detach.default"), RELU)),
+}
+
+
+@pytest.mark.parametrize("pieces", EQUAL.values(), ids=list(EQUAL))
+def test_what_computes_the_same_compares_equal(pieces: tuple[Piece, Piece]) -> None:
+    """Two ways of writing one thing have the same stages."""
+    assert same(written(pieces[0]), written(pieces[1]))
+
+
+@pytest.mark.parametrize("pieces", DIFFERENT.values(), ids=list(DIFFERENT))
+def test_what_computes_something_else_does_not(pieces: tuple[Piece, Piece]) -> None:
+    """Whatever changes what is computed or learnt is seen in the stages."""
+    assert not same(written(pieces[0]), written(pieces[1]))
+
+
+def test_the_stages_of_a_graph_know_what_they_read() -> None:
+    """Sources are in order of the arguments, with repetitions; -1 is the input."""
+    s = Sketch()
+    first, second = conv(s, s.input), conv(s, s.input)
+    found = stage_graph(s.network(s.scores(s.op("sub.Tensor", second, first))))
+    assert [one.kind for one in found.stages] == ["conv", "conv", "sub", "flatten", "linear"]
+    assert found.sources == ((-1,), (-1,), (1, 0), (2,), (3,))
+    assert not found.is_chain

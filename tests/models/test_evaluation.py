@@ -13,6 +13,7 @@ from torch import nn
 from graders.errors import EvidenceError
 from graders.evidence import Array
 from graders.models import Network, NetworkOutput, evaluate
+from graders.models.evaluation import boxed
 
 Make = Callable[..., Network]
 
@@ -85,3 +86,11 @@ def test_what_the_network_refuses_is_passed_on(network_of: Make, better: nn.Modu
         better.get_parameter("fc1.bias")[0] = float("inf")
     with pytest.raises(EvidenceError, match=r"fc1\.bias holds NaN or infinite numbers"):
         evaluate(network_of(better), images(), 512)
+
+
+def test_any_work_can_be_done_in_the_box() -> None:
+    """Bytes come back as they are, up to the size agreed on; more is refused."""
+    assert boxed(lambda: b"abc", 256, 10, size=5) == b"abc"
+    assert boxed(lambda: b"", 256, 10, size=5) == b""
+    with pytest.raises(EvidenceError, match=r"crashed|more than its outputs"):
+        boxed(lambda: b"abcdef", 256, 10, size=5)

@@ -124,15 +124,23 @@ def lab(tmp_path: Path) -> Lab:
     return load_lab(Path(shutil.copy(Path(__file__).parent / "lab.toml", tmp_path / "reference")))
 
 
-def stages() -> list[dict[str, str | None]]:
+def side(words: str, shape: tuple[int, ...], name: str = "") -> dict[str, Any]:
+    """One side of a row of the comparison."""
+    return {"words": words, "label": words, "name": name, "shape": list(shape)}
+
+
+def stages() -> list[dict[str, Any]]:
     """A network with one stage of each status."""
+    conv, pool = side("conv 30 maps 5x5", (30, 24, 24)), side("max pool 2x2", (30, 12, 12))
+    linear = side("linear 375 -> 128", (128,))
+    wanted, other = side("conv 15 maps 3x3", (15, 10, 10)), side("conv 16 maps 3x3", (16, 10, 10), "conv2")
     return [
-        {"status": "same", "expected": "conv 30 maps 5x5", "found": "conv 30 maps 5x5"},
-        {"status": "missing", "expected": "ReLU", "found": None},
-        {"status": "same", "expected": "max pool 2x2", "found": "max pool 2x2"},
-        {"status": "different", "expected": "conv 15 maps 3x3", "found": "conv 16 maps 3x3"},
-        {"status": "extra", "expected": None, "found": "batch norm"},
-        {"status": "same", "expected": "linear 375 -> 128", "found": "linear 375 -> 128"},
+        {"status": "same", "expected": conv, "found": conv},
+        {"status": "missing", "expected": side("ReLU", (30, 24, 24)), "found": None},
+        {"status": "same", "expected": pool, "found": pool},
+        {"status": "different", "expected": wanted, "found": other},
+        {"status": "extra", "expected": None, "found": side("batch norm", (16, 10, 10))},
+        {"status": "same", "expected": linear, "found": linear},
     ]
 
 
@@ -164,7 +172,7 @@ def details() -> dict[str, dict[str, Any]]:
         "b/discussion": {"answer": "They look like edges <b>and</b> blobs."},
         "a/shape-hidden": {
             "advice": [{"code": SECRET, "message": SECRET}],
-            "stages": [{**stages()[0], "found": SECRET}],
+            "stages": [{**stages()[0], "found": side(SECRET, (1,))}],
         },
         "a/trained": {"tiles": {"caption": SECRET, "images": tiles[:1]}, "claimed": SECRET},
     }

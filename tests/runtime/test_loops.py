@@ -8,7 +8,6 @@ from torch import nn
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
 
 from graders.runtime.loaders import describe
-from graders.runtime.loops import MAX_LOSSES, Thinned
 
 
 def _train(model: nn.Module, optimizer: Any, loader: Any, epochs: int) -> list[int]:
@@ -115,6 +114,30 @@ def test_training_by_hand_without_a_loader_has_no_passes(lab: Any, tiny: nn.Modu
     assert (loop.steps, loop.passes_asked, loop.passes_run) == (1, None, None)
 
 
+def test_an_optimizer_may_live_inside_a_function(lab: Any, tiny: nn.Module, loader: Any) -> None:
+    """The network was trained, although its optimiser is gone when the cell ends."""
+    lab.cell(lambda: _train(tiny, torch.optim.Adam(tiny.parameters()), loader, 1), model=tiny)
+    assert lab.moments() == ["initial", "trained"]
+
+
+def test_optimizers_may_share_a_model(lab: Any, tiny: nn.Module, loader: Any) -> None:
+    """Two optimisers for two parts of a network own it together; one of them alone does not."""
+    first = torch.optim.SGD(tiny.fc.parameters(), lr=0.1)  # type: ignore[union-attr]
+    rest = [parameter for name, parameter in tiny.named_parameters() if not name.startswith("fc")]
+    second = torch.optim.SGD(rest, lr=0.1)
+
+    def both() -> None:
+        for images, labels in loader:
+            tiny.zero_grad()
+            nn.functional.cross_entropy(tiny(images), labels).backward()  # type: ignore[no-untyped-call]
+            first.step()
+            second.step()
+
+    lab.cell(both)
+    lab.cell(lambda: _train(tiny, first, loader, 1))
+    assert [loop.owns_model for loop in lab.evidence.trials.loops] == [True, True, False]
+
+
 def test_optimising_an_image_trains_no_model(lab: Any, tiny: nn.Module, batch: torch.Tensor) -> None:
     """Gradient ascent on the input is a loop without a model, and no event."""
     image = batch.clone().requires_grad_()
@@ -140,16 +163,6 @@ def test_an_optimizer_of_two_models_does_not_own_one(lab: Any, tiny: nn.Module, 
 
     lab.cell(cell)
     assert not lab.evidence.trials.loops[0].owns_model
-
-
-def test_losses_are_thinned_evenly() -> None:
-    """Never more than 500, the first one always kept, spread over all."""
-    thinned = Thinned()
-    for value in range(4_321):
-        thinned.add(value)
-    assert MAX_LOSSES / 2 <= len(thinned.kept) <= MAX_LOSSES
-    assert thinned.kept[0] == 0
-    assert len({b - a for a, b in zip(thinned.kept, thinned.kept[1:], strict=False)}) == 1
 
 
 class Split(Dataset[Any]):

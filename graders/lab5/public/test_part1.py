@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from graders.grading import Flags, Found, HeldOut, Work, check
 from graders.lab5.accuracy import dropout_advice, judge_accuracy
+from graders.lab5.facts import with_facts
 from graders.lab5.networks import BETTER, BETTER_STAGES, SIMPLE, best_verdict, candidates, exported, trained
 from graders.lab5.saved import judge_saved
+from graders.lab5.training import loss_of, never_trained
 from graders.lab5.written import CONV_5X5, judge_shape
-from graders.models import NotExportable, chain, compare, read_network, words
+from graders.models import NotExportable, compare, leaves, plan_of, read_network, stage_graph
 from graders.records import Verdict
 
 
@@ -28,24 +30,16 @@ def test_simplecnn_trained(notebook: Work, held_out: HeldOut, threshold: float, 
 def test_bettercnn_architecture(notebook: Work, held_out: HeldOut) -> Verdict:
     """The thirteen stages, in any way of writing them; the best of several classes of that name."""
     found = candidates(notebook, "trained", "saved", "evaluated", "end", "initial", class_name=BETTER)
-    return best_verdict(found, lambda one: _judge_stages(one, held_out))
+    return best_verdict(found, lambda one: with_facts(_judge_stages(notebook, one, held_out), one, held_out.images))
 
 
-def _judge_stages(found: Found, held_out: HeldOut) -> Verdict:
-    chained = chain(read_network(found.snapshot, "train"))
-    comparison = compare(BETTER_STAGES, chained.stages)
-    table = [
-        {
-            "status": row.status,
-            "expected": words(row.expected) if row.expected else None,
-            "found": words(row.found) if row.found else None,
-        }
-        for row in comparison.rows
-    ]
-    details = {"stages": table, "advice": _advice(found, held_out), "sentences": list(comparison.sentences)}
-    if comparison.equal and chained.is_chain:
-        return Verdict.passed("All thirteen stages are there, in the right order.", **details)
+def _judge_stages(work: Work, found: Found, held_out: HeldOut) -> Verdict:
+    plan = plan_of(stage_graph(read_network(found.snapshot, "train"), loss=loss_of(work, found)))
+    comparison = compare(BETTER_STAGES, plan)
+    details = {**comparison.details, "advice": _advice(found, held_out)}
     if comparison.equal:
+        return Verdict.passed("All thirteen stages are there, in the right order.", **details)
+    if compare(BETTER_STAGES, leaves(plan)).equal:
         message = "All thirteen stages are there, but data does not go through them one after the other."
         return Verdict.partial(0.5, "NOT_A_CHAIN", message, **details)
     return Verdict.partial(comparison.share, comparison.code, _sentence(comparison.sentences), **details)
@@ -67,7 +61,10 @@ def _sentence(sentences: Sequence[str]) -> str:
 @check("5.1/bettercnn-accuracy")
 def test_bettercnn_accuracy(notebook: Work, held_out: HeldOut, threshold: float, flags: Flags) -> Verdict:
     """BetterCNN, trained, reaches the threshold."""
-    return judge_accuracy(notebook, trained(notebook, BETTER), held_out, threshold, flags)
+    if never := never_trained(notebook, BETTER):
+        return never
+    found = trained(notebook, BETTER)
+    return judge_accuracy(notebook, found, held_out, threshold, flags, blame_training=True)
 
 
 @check("5.1/state-dict-saved")

@@ -2,6 +2,7 @@
 
 from graders.grading import Flags, HeldOut, Work, check
 from graders.lab5.accuracy import judge_accuracy
+from graders.lab5.facts import with_facts
 from graders.lab5.networks import best_verdict
 from graders.lab5.topologies import judge_topology, own_networks, trained_branch
 from graders.records import Verdict
@@ -21,7 +22,8 @@ def test_branch_trained(notebook: Work, held_out: HeldOut, threshold: float, fla
 def test_own_topology(notebook: Work, held_out: HeldOut) -> Verdict:
     """A fan-out, two disjoint paths with parameters, a merge, nothing idle: the best of the student's networks."""
     found = own_networks(notebook, "trained", "evaluated", "end", "initial")
-    return best_verdict(found, lambda one: judge_topology(one, held_out.images[:TRIED]))
+    images = held_out.images
+    return best_verdict(found, lambda one: with_facts(judge_topology(one, images[:TRIED]), one, images))
 
 
 @check("5.4/own-accuracy")
