@@ -162,6 +162,7 @@ def fork(work: Callable[[], None], stdout: int, stderr: int | None) -> ForkedPro
             os.dup2(nothing.fileno(), 0)
         os.dup2(stdout, 1)
         os.dup2(stderr if stderr is not None else 2, 2)
+        _renew_torch()
         work()
         status = 0
     except BaseException:  # noqa: BLE001 - whatever it is, nothing of the parent's may go on in the fork
@@ -171,6 +172,16 @@ def fork(work: Callable[[], None], stdout: int, stderr: int | None) -> ForkedPro
             if stream is not None:
                 stream.flush()
         os._exit(status)
+
+
+def _renew_torch() -> None:
+    """Have torch make a new thread pool, while this fork still has one thread.
+
+    It does so at the first call that sets a number of threads, and without a lock; left to the threads that a first
+    backward() starts, each of which makes such a call, one of them sometimes meets no pool and aborts the process.
+    """
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(torch.get_num_threads())
 
 
 class ForkedKernel(Kernel):
