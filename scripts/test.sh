@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Set up what is missing, then check style, types, the student template, and run the tests.
+# Set up what is missing, then check style, types, the student template, run the tests, and grade the graders.
 # Arguments go to pytest:  bash scripts/test.sh -k shapes     Without arguments everything is checked.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,4 +12,7 @@ if [ $# -eq 0 ]; then
   mypy
   labmark release --check
 fi
-exec python -m pytest "$@"
+python -m pytest "$@"
+if [ $# -eq 0 ]; then
+  labmark verify
+fi

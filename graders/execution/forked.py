@@ -12,6 +12,7 @@ real one and is spoken to through the same sockets; so the evidence is the same.
 """
 
 import importlib
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -56,6 +57,8 @@ def warm(runtime: Path, library: Path) -> None:
         raise HarnessError(f"a warm process must be started with {STARTED_WITH}")
     (library / MODULE).symlink_to(runtime)
     sys.path.insert(0, str(library))
+    # Whoever started this process may have chosen another way of starting processes than a fresh kernel has.
+    multiprocessing.set_start_method(None, force=True)
     importlib.import_module(f"{MODULE}.kernel").prepare()
 
 

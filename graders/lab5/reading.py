@@ -7,15 +7,31 @@ import torch
 
 from graders.errors import EvidenceError
 from graders.evidence import Array
-from graders.grading import Found, Work
-from graders.lab5.networks import exported, later_states, predictions, reloaded
+from graders.grading import Found, MissingError, Work
+from graders.lab5.networks import BETTER, WEIGHTS_FILE, exported, later_states, predictions, reloaded
 from graders.lab5.pictures import digit_images, variants
 from graders.models import Network, active_dropout, read_network
+from graders.records import Verdict
 
 REPEATS = 40
 """How often the pictures are shown to a network whose dropout acts, to see what it may read."""
 
 Readings = tuple[tuple[int, ...], ...]
+
+
+def never_loaded(work: Work) -> Verdict | None:
+    """A blocked verdict where a network was made and the cells ran well, but nothing was loaded into it.
+
+    That is what the check of the reloading costs.
+    """
+    try:
+        reloaded(work)
+    except MissingError:
+        ran_well = all(cell.status == "ok" for cell in work.own_cells())
+        if ran_well and work.models(class_name=BETTER):
+            message = f"Expected a {BETTER} with the weights of {WEIGHTS_FILE}; one was made, but nothing was loaded."
+            return Verdict.blocked("NOT_LOADED", message)
+    return None
 
 
 def own_readings(work: Work) -> Readings:

@@ -13,6 +13,11 @@ knowledge, and a new one takes no code.
     edits = [{group = "net", old = "3, 3", new = "5, 5"}]
     [[variants]]                                                    # right all the same: nothing may be lost
     [[reviews]]                                                     # the owner must leave it to a person
+    [[trainings]]                                                   # what the fast form leaves out where it can
+    notebook = "part1.ipynb"
+    cells = ["train"]
+    depends = ["model"]
+    checks = ["1/accuracy"]
 """
 
 import json
@@ -67,7 +72,13 @@ class Edit(Record):
 
 
 class Case(Record):
-    """One case. `fast` are the notebooks that the fast form runs; a variant has neither owner nor codes."""
+    """One case; a variant has neither owner nor codes.
+
+    Attributes:
+        fast: The notebooks that the fast form runs.
+        needs: Checks whose trainings it needs although it edits nothing of them.
+        only_full: The fast form leaves it out: another case is much like it.
+    """
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     story: str
@@ -76,13 +87,44 @@ class Case(Record):
     owner: str = ""
     codes: tuple[str, ...] = ()
     fast: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    only_full: bool = False
+
+
+class Training(Record):
+    """Cells that take long, which the fast form empties in a case that has nothing to do with them.
+
+    Attributes:
+        cells: What is emptied, of one notebook.
+        depends: Other cells of it that this training depends on: a case that edits one of them needs it.
+        checks: What cannot be judged without it; their results are left out.
+    """
+
+    notebook: str
+    cells: tuple[str, ...] = Field(min_length=1)
+    depends: tuple[str, ...] = ()
+    checks: tuple[str, ...] = Field(min_length=1)
 
 
 class Cases(Record):
-    """All cases of a lab, and the groups of cells that their edits name."""
+    """All cases of a lab, the groups of cells that their edits name, and the trainings that a case may not need."""
 
     groups: dict[str, tuple[Place, ...]] = Field(default_factory=dict)
+    trainings: tuple[Training, ...] = ()
     cases: tuple[Case, ...] = ()
+
+    def needless(self, case: Case) -> tuple[Training, ...]:
+        """The trainings that a case has nothing to do with.
+
+        It edits none of their cells, and neither is owned by a check of theirs nor says that it needs one.
+        """
+        edited = {place for edit in case.edits for place in self.places(edit)}
+        return tuple(
+            one
+            for one in self.trainings
+            if not {case.owner, *case.needs} & set(one.checks)
+            and edited.isdisjoint((one.notebook, cell) for cell in (*one.cells, *one.depends))
+        )
 
     def places(self, edit: Edit) -> tuple[Place, ...]:
         """Notebook and cell of everything that an edit changes."""
@@ -90,8 +132,8 @@ class Cases(Record):
             return self.groups[edit.group]
         return ((str(edit.notebook), str(edit.cell)),)
 
-    def chosen(self, only: Iterable[str]) -> tuple[Case, ...]:
-        """The cases with these ids; all, where none is named.
+    def chosen(self, only: Iterable[str], *, full: bool) -> tuple[Case, ...]:
+        """The cases with these ids; where none is named, all that the form runs.
 
         Raises:
             LabError: there is none of that name.
@@ -99,7 +141,9 @@ class Cases(Record):
         wanted = set(only)
         if strange := sorted(wanted - {case.id for case in self.cases}):
             raise LabError(f"no case is called {', '.join(strange)}")
-        return tuple(case for case in self.cases if not wanted or case.id in wanted)
+        if wanted:
+            return tuple(case for case in self.cases if case.id in wanted)
+        return tuple(case for case in self.cases if full or not case.only_full)
 
 
 def load_cases(lab: Lab) -> Cases:
@@ -112,23 +156,33 @@ def load_cases(lab: Lab) -> Cases:
     if not files:
         raise LabError(f"{lab.root / FOLDER} holds no cases (*.toml)")
     groups: dict[str, tuple[Place, ...]] = {}
+    trainings: list[Training] = []
     found: list[Case] = []
     for path in files:
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
             groups |= Cases(groups=data.pop("groups", {})).groups
+            trainings += [Training.model_validate(one) for one in data.pop("trainings", [])]
             for kind in ("mutant", "variant", "review"):
                 found += [Case.model_validate({**one, "kind": kind}) for one in data.pop(f"{kind}s", [])]
         except (tomllib.TOMLDecodeError, ValidationError, TypeError) as error:
             raise LabError(f"{path}: {error}") from error
         if data:
             raise LabError(f"{path}: {', '.join(data)} means nothing here")
-    cases = Cases(groups=groups, cases=tuple(found))
+    cases = Cases(groups=groups, trainings=tuple(trainings), cases=tuple(found))
+    for training in trainings:
+        _check_training(training, lab)
     for case in cases.cases:
         _check(case, cases, lab)
     if doubled := {one.id for one in found if sum(one.id == other.id for other in found) > 1}:
         raise LabError(f"{files[0].parent}: several cases are called {', '.join(sorted(doubled))}")
     return cases
+
+
+def _check_training(training: Training, lab: Lab) -> None:
+    of_notebook = {check.id for check in lab.checks if check.notebook == training.notebook}
+    if strange := sorted(set(training.checks) - of_notebook):
+        raise LabError(f"a training names {', '.join(strange)}, which no check of {training.notebook!r} is called")
 
 
 def _check(case: Case, cases: Cases, lab: Lab) -> None:
@@ -171,6 +225,19 @@ def edited(case: Case, cases: Cases, notebooks: Notebooks) -> Notebooks:
         for place in cases.places(edit):
             cell = _cell(new, place, case.id)
             cell["source"] = _source("".join(cell["source"]), edit, f"{case.id}: {place[0]}, cell {place[1]}")
+    return new
+
+
+def without(trainings: Iterable[Training], notebooks: Notebooks) -> Notebooks:
+    """Notebooks in which the cells of these trainings do nothing; the given ones are left as they are.
+
+    Raises:
+        LabError: a cell is not there.
+    """
+    new = deepcopy(notebooks)
+    for training in trainings:
+        for cell in training.cells:
+            _cell(new, (training.notebook, cell), "a training")["source"] = "pass"
     return new
 
 

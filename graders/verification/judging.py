@@ -9,6 +9,9 @@ from graders.verification.cases import Case, Kind
 FOUND = (Outcome.PARTIAL, Outcome.FAILED, Outcome.BLOCKED, Outcome.NOT_ATTEMPTED, Outcome.REJECTED)
 """Outcomes that tell a fault; a review leaves it to a person."""
 
+DOWNSTREAM: dict[Kind, Outcome | None] = {"mutant": Outcome.BLOCKED, "review": Outcome.REVIEW, "variant": None}
+"""What may become of other checks: a fault blocks them; who must look at a network looks at it for all of them."""
+
 Mark = Literal["same", "owner", "blocked", "lost"]
 
 
@@ -56,7 +59,8 @@ def judge(
     """Hold a case's marks against the reference's.
 
     A fault must cost points in the check that owns it, with one of the codes that name it, and points of no other
-    check; what another check cannot judge because of it may be blocked.
+    check; what another check cannot judge because of it may be blocked. A review must leave its check to a person, and
+    may leave others to them.
 
     Args:
         case: What was run.
@@ -83,7 +87,7 @@ def _line(case: Case, expected: Check, found: Check) -> Line:
     if found.id == case.owner:
         mark = "owner"
     elif found.points < expected.points:
-        mark = "blocked" if found.outcome is Outcome.BLOCKED and case.kind == "mutant" else "lost"
+        mark = "blocked" if found.outcome is DOWNSTREAM[case.kind] else "lost"
     said = found.details.get("sentences", ())
     return Line(
         check=found.id,

@@ -15,7 +15,16 @@ from graders.grading import grade_evidence
 from graders.lab import Lab, load_lab
 from graders.notebooks.release import template_notebook
 from graders.records import Check, Record, Submission
-from graders.verification.cases import Cases, Notebooks, edited, load_cases, solved, write_submission
+from graders.verification.cases import (
+    Cases,
+    Notebooks,
+    Training,
+    edited,
+    load_cases,
+    solved,
+    without,
+    write_submission,
+)
 from graders.verification.judging import Judged, judge
 
 REFERENCE, TEMPLATE = "reference", "template"
@@ -57,7 +66,7 @@ class Bench:
         self.lab: Lab = load_lab(setup.lab_file)
         self.cases: Cases = load_cases(self.lab)
         self._solved = solved(self.lab)
-        self._marks: dict[tuple[str, tuple[str, ...]], dict[str, Check]] = {}
+        self._marks: dict[tuple[str, tuple[str, ...], tuple[Training, ...]], dict[str, Check]] = {}
         self._library: tempfile.TemporaryDirectory[str] | None = None
         if setup.fast:
             self._library = tempfile.TemporaryDirectory(prefix="labmark-warm-")
@@ -67,12 +76,19 @@ class Bench:
         """The notebooks as students get them."""
         return {spec.file: template_notebook(self.lab, spec) for spec in self.lab.notebooks}
 
-    def baseline(self, name: str, notebooks: Sequence[str]) -> Mapping[str, Check]:
-        """What the reference or the template gets for these notebooks, run without the others; marked once."""
-        key = (name, tuple(notebooks))
+    def baseline(self, name: str, notebooks: Sequence[str], needless: tuple[Training, ...] = ()) -> Mapping[str, Check]:
+        """What the reference or the template gets for these notebooks, run without the others; marked once.
+
+        Args:
+            name: `REFERENCE` or `TEMPLATE`.
+            notebooks: Those to be run.
+            needless: Trainings that are left out, with their checks.
+        """
+        key = (name, tuple(notebooks), needless)
         if key not in self._marks:
             content = self._solved if name == REFERENCE else self.template()
-            self._marks[key] = {check.id: check for check in self._mark(name, content, notebooks)[0]}
+            checks, _ = self._mark(name, without(needless, content), notebooks)
+            self._marks[key] = {check.id: check for check in _without(needless, checks)}
         return self._marks[key]
 
     def judge(self, case_id: str, notebooks: Sequence[str]) -> Judged:
@@ -83,14 +99,15 @@ class Bench:
             notebooks: Those to be run; the others are left out of the submission.
         """
         case = next(one for one in self.cases.cases if one.id == case_id)
-        reference = self.baseline(REFERENCE, notebooks)
-        content = edited(case, self.cases, self._solved)
+        needless = self.cases.needless(case) if self.setup.fast else ()
+        content = without(needless, edited(case, self.cases, self._solved))
         try:
+            reference = self.baseline(REFERENCE, notebooks, needless)
             checks, seconds = self._mark(case.id, content, notebooks)
         except HarnessError as error:  # one case that breaks something must not hide what the others show
             why = f"it could not be run or marked: {error}"
             return Judged(id=case.id, kind=case.kind, owner=case.owner, story=case.story, good=False, why=why, lines=())
-        return judge(case, reference, checks, seconds)
+        return judge(case, reference, _without(needless, checks), seconds)
 
     def _mark(
         self, name: str, content: Notebooks, notebooks: Sequence[str]
@@ -143,6 +160,11 @@ class Bench:
     def _of(self, checks: Sequence[Check], notebooks: Sequence[str]) -> tuple[Check, ...]:
         run = {spec.id for spec in self.lab.checks if spec.notebook in notebooks}
         return tuple(check for check in checks if check.id in run)
+
+
+def _without(trainings: Sequence[Training], checks: Sequence[Check]) -> tuple[Check, ...]:
+    dropped = {check for training in trainings for check in training.checks}
+    return tuple(check for check in checks if check.id not in dropped)
 
 
 def _write(path: Path, marked: Marked) -> None:

@@ -99,7 +99,7 @@ def verify(
     """
     started = time.monotonic()
     cases = load_cases(lab)
-    chosen = cases.chosen(only)
+    chosen = cases.chosen(only, full=full)
     name = profile or (FULL_PROFILE if full else FAST_PROFILE)
     data = prepare(lab, name, None, work / "data" / name)
     setup = Setup(lab_file=lab_file, profile=name, data=data, store=work / "store", fast=not full)

@@ -125,7 +125,7 @@ def test_the_fast_form_runs_what_the_case_is_about() -> None:
 def test_unknown_ids_are_told() -> None:
     """`--only` with a name that is not there tries nothing else instead."""
     with pytest.raises(LabError, match="no case is called other"):
-        Cases().chosen(["other"])
+        Cases().chosen(["other"], full=True)
 
 
 def test_only_the_wanted_notebooks_are_written(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from graders.grading import MissingError, Work, check
 from graders.lab5.digits import COUNT, Misread, misread, printed_digits, wrong_ones
 from graders.lab5.networks import exported, predictions, reloaded
 from graders.lab5.own_image import ASPECTS, Hidden, as_batch, enough, hidden_pictures, prepared, problems
-from graders.lab5.reading import agrees, own_readings
+from graders.lab5.reading import agrees, never_loaded, own_readings
 from graders.lab5.training import trained_less
 from graders.records import Verdict
 
@@ -69,6 +69,8 @@ def _read_enough(work: Work, hidden: Hidden, tensors: dict[str, Array]) -> bool 
 @check("5.2/misclassified")
 def test_misclassified(notebook: Work, evidence: Evidence) -> Verdict:
     """The written answer against the predictions of the student's own network."""
+    if never := never_loaded(notebook):
+        return never
     said = misread(notebook.text)
     if said is None:
         message = "A person must read this answer: how many and which pictures it names could not be made out."

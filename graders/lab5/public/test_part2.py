@@ -6,7 +6,7 @@ from graders.evidence import Evidence
 from graders.grading import Work, check
 from graders.lab5.digits import holds_digits, is_plain, printed_digits, ten_digits
 from graders.lab5.networks import all_reloaded
-from graders.lab5.reading import Readings, own_readings
+from graders.lab5.reading import Readings, never_loaded, own_readings
 from graders.lab5.reloading import judge_reload
 from graders.records import Verdict
 
@@ -23,6 +23,8 @@ def test_reload(notebook: Work, evidence: Evidence) -> Verdict:
 @check("5.2/classify-digits")
 def test_classify_digits(notebook: Work) -> Verdict:
     """Ten predictions that are what the student's own network says."""
+    if never := never_loaded(notebook):
+        return never
     readings = own_readings(notebook)
     variable = notebook.notebook.variables.get("predictions")
     listed = ten_digits(variable.value) if variable else None
