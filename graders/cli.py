@@ -176,8 +176,9 @@ def verify(
     points in the check that owns the fault and in no other, though others may be blocked by it; every variant (right,
     but written otherwise) must keep every point. Prints a matrix of faults by checks.
 
-    The fast form trains for seconds and runs only the notebooks that a case is about. Exits with 1 if a grader
-    is wrong.
+    The fast form takes minutes: it trains for seconds, runs only the notebooks that a case is about without the
+    trainings that it has nothing to do with, and leaves out near doubles of other cases. Exits with 1 if a grader is
+    wrong.
     """
     import tempfile
 

@@ -210,6 +210,21 @@ def test_no_function_is_missing(part: NotebookFolder, lab: Lab) -> None:
 # --- misclassified
 
 
+def test_what_reads_an_unloaded_network_is_blocked(book: Book, lab: Lab, learned: BetterCNN) -> None:
+    """That nothing was loaded is what the check of the reloading costs; no network at all is another matter."""
+    part = book(2)
+    part.answer("classify-digits", printed="predictions: 0 1 2 3 4 5 6 7 8 9")
+    part.answer("misclassified", "None.")
+    with pytest.raises(MissingError):
+        hidden.test_misclassified(work_of(lab, "5.2/misclassified", part), evidence_of(part))
+    part.event("evaluated", learned, name="BetterCNN")
+    for verdict in (
+        public.test_classify_digits(work_of(lab, "5.2/classify-digits", part)),
+        hidden.test_misclassified(work_of(lab, "5.2/misclassified", part), evidence_of(part)),
+    ):
+        assert (verdict.outcome, verdict.code) == (Outcome.BLOCKED, "NOT_LOADED")
+
+
 def misclassified(part: NotebookFolder, lab: Lab, text: str, claimed: str = "", *others: NotebookFolder) -> Verdict:
     """The verdict on an answer."""
     part.answer("misclassified", text)

@@ -8,7 +8,17 @@ from pydantic import ValidationError
 
 from graders.errors import LabError
 from graders.lab import Lab, load_lab
-from graders.verification.cases import Case, Cases, Edit, edited, fast_notebooks, load_cases, write_submission
+from graders.verification.cases import (
+    Case,
+    Cases,
+    Edit,
+    Training,
+    edited,
+    fast_notebooks,
+    load_cases,
+    without,
+    write_submission,
+)
 
 MODEL = "import torch\n\n\nclass Net:\n    size = 3\n\n\nprint(Net)"
 
@@ -93,6 +103,7 @@ EDIT = 'edits = [{notebook = "5_1_CNN.ipynb", cell = "x", append = "y"}]'
         ('[[variants]]\nid = "a"\nstory = "A."\nedits = [{group = "g", append = "y"}]', "no group"),
         ('[[variants]]\nid = "a"\nstory = "A."\nedits = [{notebook = "n", cell = "x", append = "y"}]', "no notebook"),
         (f'[[variants]]\nid = "a"\nstory = "A."\n{EDIT}\n' * 2, "several cases"),
+        ('[[trainings]]\nnotebook = "5_1_CNN.ipynb"\ncells = ["x"]\nchecks = ["5.2/reload"]', "5.2/reload"),
         ("[other]\n", "means nothing"),
         ("[[", "cases.toml"),
     ],
@@ -120,6 +131,46 @@ def test_the_fast_form_runs_what_the_case_is_about() -> None:
     assert fast_notebooks(mutant, cases, lab) == (third,)
     assert fast_notebooks(mutant.model_copy(update={"fast": (second,)}), cases, lab) == (second,)
     assert fast_notebooks(Case(id="b", story="B.", kind="variant", edits=edits), cases, lab) == (second, third)
+
+
+TRAINING = Training(notebook="a.ipynb", cells=("model",), depends=("data",), checks=("1/accuracy",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "needless"),
+    [
+        ({}, True),
+        ({"owner": "1/accuracy"}, False),
+        ({"needs": ("1/accuracy",)}, False),
+        ({"edits": (Edit(notebook="a.ipynb", cell="model", append="x"),)}, False),
+        ({"edits": (Edit(notebook="a.ipynb", cell="data", append="x"),)}, False),
+    ],
+)
+def test_a_training_is_left_out_where_a_case_has_nothing_to_do_with_it(changes: dict[str, Any], needless: bool) -> None:
+    """An edit of its cells or of what they depend on, its check as the owner, or a word in the case keep it."""
+    cases = Cases(trainings=(TRAINING,))
+    edits = (Edit(notebook="a.ipynb", cell="answer", append="x"),)
+    case = Case(id="a", story="A.", kind="mutant", edits=edits, owner="1/answer", codes=("X",))
+    assert bool(cases.needless(case.model_copy(update=changes))) == needless
+
+
+def test_what_is_left_out_does_nothing() -> None:
+    """The cell is there, so that every number stays, and is empty; other notebooks and the given ones are untouched."""
+    given = notebooks()
+    found = without((TRAINING,), given)
+    assert [one["cells"][0]["source"] for one in found.values()] == ["pass", MODEL]
+    assert given == notebooks()
+
+
+def test_near_doubles_are_for_the_full_form_and_for_whoever_names_them() -> None:
+    """Left out of the fast form alone."""
+    edits = (Edit(notebook="a.ipynb", cell="x", append="x"),)
+    first = Case(id="a", story="A.", kind="variant", edits=edits)
+    second = first.model_copy(update={"id": "b", "only_full": True})
+    cases = Cases(cases=(first, second))
+    assert cases.chosen((), full=False) == (first,)
+    assert cases.chosen((), full=True) == (first, second)
+    assert cases.chosen(["b"], full=False) == (second,)
 
 
 def test_unknown_ids_are_told() -> None:

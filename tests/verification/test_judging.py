@@ -79,3 +79,10 @@ def test_a_review_is_left_to_a_person() -> None:
     assert judge(REVIEW, REFERENCE, [check("own", 0, Outcome.REVIEW, "UNCLEAR"), check("other", 2)]).good
     assert not judge(REVIEW, REFERENCE, [check("own", 2), check("other", 2)]).good
     assert not judge(REVIEW, REFERENCE, [check("own", 0, Outcome.REVIEW, "UNCLEAR"), check("other", 1)]).good
+
+
+def test_who_must_look_at_a_network_looks_at_it_for_all_its_checks() -> None:
+    """A review may leave other checks to a person as well, and may cost none of them anything."""
+    own = check("own", 0, Outcome.REVIEW, "UNCLEAR")
+    assert judge(REVIEW, REFERENCE, [own, check("other", 0, Outcome.REVIEW, "UNCLEAR")]).good
+    assert not judge(REVIEW, REFERENCE, [own, check("other", 0, Outcome.FAILED, "WRONG")]).good
